@@ -1,0 +1,258 @@
+"""One typed tree of settings: a TOML file, then ``HEPANODE_SECTION__KEY`` variables over it.
+
+Every error names the key, the value it had and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from node.errors import SettingsError
+
+PREFIX = "HEPANODE_"
+ResultKind = Literal["heatmap", "report"]
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _ae_title(value: str) -> str:
+    """PS3.5 6.2, VR AE: 1 to 16 printable characters, no backslash, not only spaces."""
+    title = value.strip()
+    if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash")
+    return title
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        try:
+            socket.inet_aton(value)
+        except OSError:
+            raise ValueError("use an address or network, as 10.1.2.3 or 10.1.0.0/16") from None
+    return value
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Network = Annotated[str, AfterValidator(_network)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(Section):
+    url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder")
+
+
+class Broker(Section):
+    url: str = Field(
+        "", description="redis:// or amqp:// URL; empty: no broker, all in one process"
+    )
+    queue: str = "hepanode"
+
+
+class Caller(Section):
+    """Who may call: an AE title from an address or network."""
+
+    ae_title: AETitle
+    address: Network
+    urgent: bool = False
+
+
+class Receiver(Section):
+    ae_title: AETitle = "HEPANODE"
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    processes: int = Field(2, ge=1, le=64)
+    max_associations: int = Field(64, ge=1)
+    max_pdu: int = Field(262144, ge=4096, description="largest PDU the node takes, in bytes")
+    acse_timeout: Seconds = 30
+    dimse_timeout: Seconds = 60
+    network_timeout: Seconds = 120
+    callers: tuple[Caller, ...] = ()
+
+    @model_validator(mode="after")
+    def _callers_unless_loopback(self) -> Receiver:
+        if self.callers or is_loopback(self.host):
+            return self
+        raise ValueError(
+            f"receiver.host = {self.host!r} listens beyond this machine, but receiver.callers is "
+            "empty: list who may call, as [[receiver.callers]] ae_title = 'US1' "
+            "address = '10.1.0.0/16'; or set receiver.host = '127.0.0.1'"
+        )
+
+
+class Storage(Section):
+    min_free_mib: int = Field(1024, ge=0, description="refuse with 0xA700 when less is free")
+
+
+class Dispatch(Section):
+    quiet_seconds: Seconds = Field(10, description="silence after which a study is complete")
+    tick_seconds: Seconds = 0.5
+    window: int = Field(4, ge=1, description="published runs that no worker has claimed yet")
+    republish_seconds: Seconds = Field(30, description="publish an unclaimed run again after this")
+    lease_seconds: Seconds = Field(60, description="a run whose worker is silent this long is dead")
+    max_attempts: int = Field(3, ge=1)
+
+
+class Analysis(Section):
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")
+    time_limit: Seconds = Field(900, description="a run that takes longer is killed")
+    lesion_bundle: str = "lesion-attention"
+    fat_bundle: str = "fat-multiview"
+    bundle_folders: tuple[Path, ...] = ()
+    frames_per_cine: int = Field(16, ge=1)
+    frames_per_study: int = Field(200, ge=1)
+    max_decoded_mib: int = Field(256, ge=1, description="limit on one decoded frame")
+    key_frames: int = Field(4, ge=1, description="heatmaps per run and model, at most")
+    view_words: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="more words that name a liver view in image text"
+    )
+
+
+class Destination(Section):
+    """One PACS that results go to."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    ae_title: AETitle
+    host: str
+    port: Port
+    calling_ae_title: AETitle | None = None
+    kinds: tuple[ResultKind, ...] = ("heatmap", "report")
+    timeout: Seconds = 30
+    retry_first: Seconds = 5
+    retry_cap: Seconds = 600
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """The whole tree; frozen, and valid once it exists."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    data: Path = Path("data")
+    database: Database = Database()
+    broker: Broker = Broker()
+    receiver: Receiver = Receiver()
+    storage: Storage = Storage()
+    dispatch: Dispatch = Dispatch()
+    analysis: Analysis = Analysis()
+    destinations: tuple[Destination, ...] = ()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _destination_names_differ(self) -> Settings:
+        names = [destination.name for destination in self.destinations]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"destinations share the name {twice[0]!r}: give each its own")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _toml_path()))
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{(self.data / 'hepanode.sqlite').resolve()}"
+
+    def destination(self, name: str) -> Destination | None:
+        return next((d for d in self.destinations if d.name == name), None)
+
+
+def _toml_path() -> Path | None:
+    if path := os.environ.get(PREFIX + "CONFIG"):
+        return Path(path)
+    return Path("hepanode.toml") if Path("hepanode.toml").is_file() else None
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings from ``path``, else from ``$HEPANODE_CONFIG``, else ``./hepanode.toml``.
+
+    Child processes find the same file: the path is left in ``$HEPANODE_CONFIG``.
+
+    Raises SettingsError naming the file, the key, the value and what is allowed.
+    """
+    if path is not None:
+        os.environ[PREFIX + "CONFIG"] = str(path.resolve())
+    source = _toml_path()
+    if source is not None and not source.is_file():
+        raise SettingsError(f"configuration file {source} does not exist")
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        where = f"{source}: " if source else ""
+        raise SettingsError("\n".join(where + _explain(e) for e in error.errors())) from None
+    except ValueError as error:  # malformed TOML, or JSON in a variable
+        raise SettingsError(f"{source or 'environment'}: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt ``HEPANODE_SECTION__KEY`` must not be ignored in silence."""
+    for name in os.environ:
+        if not name.startswith(PREFIX) or "__" not in name:
+            continue
+        section, key = name.removeprefix(PREFIX).lower().split("__", 1)
+        field = Settings.model_fields.get(section)
+        known = getattr(field.annotation, "model_fields", None) if field else None
+        if known is None or key.split("__")[0] not in known:
+            allowed = ", ".join(sorted(known)) if known else ", ".join(Settings.model_fields)
+            raise SettingsError(f"environment: {name} names no setting; known here: {allowed}")
+
+
+def _explain(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "configuration"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{key} = {error['input']!r}: no such key; known here: {_known(error['loc'])}"
+    if error["type"] == "missing":
+        return f"{key}: missing, and it has no default"
+    if isinstance(error["input"], dict | BaseModel):  # a check over a whole section
+        return f"{key}: {message}"
+    return f"{key} = {error['input']!r}: {message}"
+
+
+def _known(location: tuple[str | int, ...]) -> str:
+    """The keys allowed beside the one at ``location``."""
+    model: Any = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        arguments = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
+        model = arguments[0] if arguments else annotation
+    return ", ".join(model.model_fields)

@@ -1,0 +1,142 @@
+"""One result object to one destination: ``pending`` ▶ ``sent`` ▶ ``confirmed`` | ``failed``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from node.errors import NotFound
+from node.tracking.database import Database, utcnow
+from node.tracking.records import Delivery
+from node.tracking.schema import deliveries, results, studies
+
+_OF = {"study_instance_uid": studies} | dict.fromkeys(
+    ("run_id", "kind", "sop_class_uid", "sop_instance_uid", "path"), results
+)
+_COLUMNS = [_OF.get(name, deliveries).c[name] for name in Delivery.__dataclass_fields__]
+
+
+def _query() -> sa.Select[tuple[object, ...]]:
+    return sa.select(*_COLUMNS).select_from(deliveries.join(results).join(studies))
+
+
+def claim_set(
+    db: Database, destination: str, *, lease_seconds: float, now: datetime | None = None
+) -> tuple[Delivery, ...]:
+    """Take the due result set of one run for one destination, in order: heatmaps, then report.
+
+    Urgent sets first, then the oldest. The lease keeps a second dispatcher away; it is given up
+    by ``sent``, ``failed`` or ``postponed``. Empty when nothing is due.
+    """
+    at = now or utcnow()
+    due = sa.and_(
+        deliveries.c.destination == destination,
+        deliveries.c.state == "pending",
+        deliveries.c.next_attempt_at <= at,
+        sa.or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < at),
+    )
+    with db.writing() as connection:
+        first = connection.execute(
+            sa.select(results.c.result_key)
+            .select_from(deliveries.join(results))
+            .where(due)
+            .order_by(deliveries.c.urgent.desc(), deliveries.c.next_attempt_at, results.c.id)
+            .limit(1)
+        ).scalar()
+        if first is None:
+            return ()
+        taken = connection.scalars(
+            sa.update(deliveries)
+            .where(
+                due,
+                deliveries.c.result_id.in_(
+                    sa.select(results.c.id).where(results.c.result_key == first)
+                ),
+            )
+            .values(
+                lease_until=at + timedelta(seconds=lease_seconds),
+                attempts=deliveries.c.attempts + 1,
+            )
+            .returning(deliveries.c.id)
+        ).all()
+        rows = connection.execute(
+            _query().where(deliveries.c.id.in_(taken)).order_by(results.c.position)
+        )
+        return tuple(Delivery(**row._mapping) for row in rows)
+
+
+def sent(db: Database, id: int, status: int, now: datetime | None = None) -> None:
+    """The destination answered success or a warning."""
+    _end(db, id, state="sent", last_status=status, last_error="", sent_at=now or utcnow())
+
+
+def failed(db: Database, id: int, error: str, status: int | None = None) -> None:
+    """The destination will never take this object; it is not tried again by itself."""
+    _end(db, id, state="failed", last_status=status, last_error=error)
+
+
+def postponed(
+    db: Database,
+    id: int,
+    error: str,
+    delay_seconds: float,
+    status: int | None = None,
+    now: datetime | None = None,
+) -> None:
+    """This attempt came to nothing; try again after the delay."""
+    next_attempt_at = (now or utcnow()) + timedelta(seconds=delay_seconds)
+    _end(db, id, last_error=error, last_status=status, next_attempt_at=next_attempt_at)
+
+
+def _end(db: Database, id: int, **values: object) -> None:
+    with db.writing() as connection:
+        connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == id, deliveries.c.state == "pending")
+            .values(lease_until=None, **values)
+        )
+
+
+def list_deliveries(
+    db: Database,
+    *,
+    study_instance_uid: str | None = None,
+    run_id: int | None = None,
+    destination: str | None = None,
+    state: str | None = None,
+    limit: int = 200,
+) -> tuple[Delivery, ...]:
+    """Deliveries, newest result first."""
+    query = _query().order_by(deliveries.c.id.desc()).limit(limit)
+    for column, value in (
+        (studies.c.study_instance_uid, study_instance_uid),
+        (results.c.run_id, run_id),
+        (deliveries.c.destination, destination),
+        (deliveries.c.state, state),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    with db.reading() as connection:
+        return tuple(Delivery(**row._mapping) for row in connection.execute(query))
+
+
+def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None = None) -> int:
+    """Make failed and waiting deliveries due now; how many. None: all that are not sent.
+
+    Raises NotFound when an id names no delivery.
+    """
+    open_states = deliveries.c.state.in_(("pending", "failed"))
+    with db.writing() as connection:
+        if ids is not None:
+            known = set(
+                connection.scalars(sa.select(deliveries.c.id).where(deliveries.c.id.in_(ids)))
+            )
+            if missing := sorted(set(ids) - known):
+                raise NotFound(f"no delivery {missing[0]}: see `hepanode deliveries list`")
+        chosen = open_states if ids is None else sa.and_(open_states, deliveries.c.id.in_(ids))
+        return connection.execute(
+            sa.update(deliveries)
+            .where(chosen)
+            .values(state="pending", next_attempt_at=now or utcnow())
+        ).rowcount

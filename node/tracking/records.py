@@ -1,0 +1,160 @@
+"""What the verbs take and give: frozen dataclasses, one per table or view of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ReceivedInstance:
+    """One stored object as the receiver knows it; ``path`` is relative to the data folder."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    patient_id: str
+    modality: str
+    path: str
+    size: int
+    calling_ae: str
+    association_id: int | None
+    urgent: bool
+    own_result: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    id: int
+    study_instance_uid: str
+    state: str
+    reason: str
+    urgent: bool
+    first_instance_at: datetime
+    last_instance_at: datetime
+    instances: int
+    conflicts: int
+    runs: int
+    last_run_state: str | None
+
+
+@dataclass(frozen=True)
+class Instance:
+    id: int
+    study_id: int
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    path: str
+    size: int
+    calling_ae: str
+    own_result: bool
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Conflict:
+    id: int
+    study_instance_uid: str
+    sop_instance_uid: str
+    path: str
+    calling_ae: str
+    reason: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    id: int
+    study_instance_uid: str
+    state: str
+    cause: str
+    urgent: bool
+    attempts: int
+    created_at: datetime
+    published_at: datetime | None
+    worker: str | None
+    lease_until: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str
+    result_key: str | None
+    snapshot: dict[str, Any] | None
+    timings: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run that this worker holds until ``lease_until``, and what it must read."""
+
+    run_id: int
+    study_id: int
+    study_instance_uid: str
+    urgent: bool
+    attempt: int
+    created_at: datetime
+    lease_until: datetime
+    worker: str
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """A result object that lies in storage and waits to be recorded."""
+
+    kind: str
+    sop_class_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Result:
+    id: int
+    study_instance_uid: str
+    run_id: int
+    result_key: str
+    version: int
+    kind: str
+    sop_class_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    path: str
+    size: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Delivery:
+    id: int
+    study_instance_uid: str
+    run_id: int
+    result_id: int
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    path: str
+    destination: str
+    state: str
+    attempts: int
+    next_attempt_at: datetime
+    last_status: int | None
+    last_error: str
+    sent_at: datetime | None
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    at: datetime
+    actor: str
+    action: str
+    study_instance_uid: str | None
+    detail: str

@@ -1,0 +1,140 @@
+"""Result objects: a set appears whole, under the key of what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from node.tracking.database import Database, utcnow
+from node.tracking.records import Claim, NewResult, Result
+from node.tracking.runs import held_by
+from node.tracking.schema import deliveries, results, runs, studies
+
+_COLUMNS = [
+    studies.c.study_instance_uid,
+    *(results.c[name] for name in Result.__dataclass_fields__ if name != "study_instance_uid"),
+]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a new result set stands: ``version`` counts from 1, ``predecessors`` are reports."""
+
+    version: int
+    predecessors: tuple[tuple[str, str], ...]  # (SOP Class UID, SOP Instance UID)
+    exists: bool
+
+
+def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
+    """The version that a key has, or will have, in its study, and the reports before it."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            sa.select(
+                results.c.result_key,
+                results.c.version,
+                results.c.kind,
+                results.c.sop_class_uid,
+                results.c.sop_instance_uid,
+            )
+            .where(results.c.study_id == study_id)
+            .order_by(results.c.version, results.c.position)
+        ).all()
+    own = next((row.version for row in rows if row.result_key == result_key), None)
+    version = own or max((row.version for row in rows), default=0) + 1
+    before = tuple(
+        (row.sop_class_uid, row.sop_instance_uid)
+        for row in rows
+        if row.kind == "report" and row.version == version - 1
+    )
+    return Lineage(version, before, own is not None)
+
+
+def finish(
+    db: Database,
+    claim: Claim,
+    *,
+    result_key: str,
+    version: int,
+    objects: Sequence[NewResult],
+    destinations: Mapping[str, Sequence[str]],
+    snapshot: Mapping[str, Any],
+    timings: Mapping[str, float],
+    now: datetime | None = None,
+) -> bool:
+    """Commit a run's results, their deliveries and its end in one transaction.
+
+    ``destinations`` names the kinds of result that each destination gets; ``objects`` are in the
+    order of delivery. An empty ``objects`` ends a run whose results exist already. False, and
+    nothing is written, when the lease was lost.
+    """
+    at = now or utcnow()
+    with db.writing() as connection:
+        ended = connection.execute(
+            sa.update(runs)
+            .where(held_by(claim))
+            .values(
+                state="done",
+                result_key=result_key,
+                snapshot=dict(snapshot),
+                timings=dict(timings),
+                error="",
+                lease_until=None,
+                finished_at=at,
+            )
+        )
+        if ended.rowcount == 0:
+            return False
+        for position, new in enumerate(objects):
+            result_id = connection.scalar(
+                db.insert(results)
+                .values(
+                    study_id=claim.study_id,
+                    run_id=claim.run_id,
+                    result_key=result_key,
+                    version=version,
+                    position=position,
+                    created_at=at,
+                    **vars(new),
+                )
+                .on_conflict_do_nothing(index_elements=[results.c.sop_instance_uid])
+                .returning(results.c.id)
+            )
+            if result_id is None:
+                continue
+            for destination, kinds in destinations.items():
+                if new.kind in kinds:
+                    connection.execute(
+                        sa.insert(deliveries).values(
+                            result_id=result_id,
+                            destination=destination,
+                            state="pending",
+                            urgent=claim.urgent,
+                            next_attempt_at=at,
+                        )
+                    )
+    return True
+
+
+def of_study(db: Database, study_instance_uid: str) -> tuple[Result, ...]:
+    """A study's result objects, oldest version first, in the order of delivery."""
+    return _select(db, studies.c.study_instance_uid == study_instance_uid)
+
+
+def of_key(db: Database, result_key: str) -> tuple[Result, ...]:
+    """The result set of a key, in the order of delivery."""
+    return _select(db, results.c.result_key == result_key)
+
+
+def _select(db: Database, condition: sa.ColumnElement[bool]) -> tuple[Result, ...]:
+    with db.reading() as connection:
+        rows = connection.execute(
+            sa.select(*_COLUMNS)
+            .join(studies)
+            .where(condition)
+            .order_by(results.c.version, results.c.position)
+        )
+        return tuple(Result(**row._mapping) for row in rows)

@@ -1,0 +1,161 @@
+"""When is a study complete, and may it be analysed: ``receiving`` ▶ ``complete`` or ``held``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from node.errors import NotFound, TrackingError
+from node.tracking.associations import is_open
+from node.tracking.database import Database, utcnow
+from node.tracking.records import Study
+from node.tracking.runs import open_run
+from node.tracking.schema import associations, conflicts, instances, runs, studies
+
+_COUNTS = (
+    sa.select(sa.func.count())
+    .where(instances.c.study_id == studies.c.id)
+    .scalar_subquery()
+    .label("instances"),
+    sa.select(sa.func.count())
+    .where(conflicts.c.study_instance_uid == studies.c.study_instance_uid)
+    .scalar_subquery()
+    .label("conflicts"),
+    sa.select(sa.func.count())
+    .where(runs.c.study_id == studies.c.id)
+    .scalar_subquery()
+    .label("runs"),
+    sa.select(runs.c.state)
+    .where(runs.c.study_id == studies.c.id)
+    .order_by(runs.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("last_run_state"),
+)
+
+
+def list_studies(db: Database, *, state: str | None = None, limit: int = 100) -> tuple[Study, ...]:
+    """The studies that arrived last, newest first."""
+    query = sa.select(studies, *_COUNTS).order_by(studies.c.last_instance_at.desc()).limit(limit)
+    if state is not None:
+        query = query.where(studies.c.state == state)
+    with db.reading() as connection:
+        return tuple(Study(**row._mapping) for row in connection.execute(query))
+
+
+def get(db: Database, study_instance_uid: str) -> Study:
+    """Raises NotFound for a study that never arrived."""
+    with db.reading() as connection:
+        row = connection.execute(
+            sa.select(studies, *_COUNTS).where(studies.c.study_instance_uid == study_instance_uid)
+        ).first()
+    if row is None:
+        raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")
+    return Study(**row._mapping)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A study that became complete (``run_id``) or was held (``run_id`` None, ``reason``)."""
+
+    study_instance_uid: str
+    run_id: int | None
+    reason: str
+
+
+def close_quiet(db: Database, quiet_seconds: float, now: datetime | None = None) -> list[Closed]:
+    """Close the studies that have been silent for the quiet period and open a run for each.
+
+    A study stays open while an association that sent to it is open. A study with two Patient
+    IDs is held. Safe beside another dispatcher: every step is conditional on what was read.
+    """
+    at = now or utcnow()
+    feeding = sa.exists().where(
+        instances.c.study_id == studies.c.id,
+        instances.c.association_id == associations.c.id,
+        is_open(at),
+    )
+    with db.reading() as connection:
+        silent = connection.execute(
+            sa.select(studies.c.id, studies.c.study_instance_uid, studies.c.last_instance_at)
+            .where(
+                studies.c.state == "receiving",
+                studies.c.last_instance_at <= at - timedelta(seconds=quiet_seconds),
+                ~feeding,
+            )
+            .order_by(studies.c.urgent.desc(), studies.c.last_instance_at)
+            .limit(100)
+        ).all()
+    closed = (
+        _close(db, row.id, row.study_instance_uid, row.last_instance_at, at) for row in silent
+    )
+    return [study for study in closed if study is not None]
+
+
+def _close(
+    db: Database, study_id: int, uid: str, last_instance_at: datetime, now: datetime
+) -> Closed | None:
+    with db.writing() as connection:
+        reason = _identity_conflict(connection, study_id)
+        changed = connection.execute(
+            sa.update(studies)
+            .where(
+                studies.c.id == study_id,
+                studies.c.state == "receiving",
+                studies.c.last_instance_at == last_instance_at,
+            )
+            .values(state="held" if reason else "complete", reason=reason)
+        )
+        if changed.rowcount == 0:
+            return None
+        if reason:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.study_id == study_id, runs.c.state == "queued")
+                .values(state="superseded", error=reason, finished_at=now)
+            )
+            return Closed(uid, None, reason)
+        return Closed(uid, open_run(connection, study_id, None, now), "")
+
+
+def _identity_conflict(connection: sa.Connection, study_id: int) -> str:
+    """Why a study must not be analysed; empty when its objects agree on one patient.
+
+    An object without a Patient ID disagrees with nobody: vendors' reports often have none.
+    """
+    patients = connection.scalar(
+        sa.select(sa.func.count(sa.distinct(instances.c.patient_id))).where(
+            instances.c.study_id == study_id, instances.c.patient_id != ""
+        )
+    )
+    if patients is None or patients < 2:
+        return ""
+    return (
+        f"{patients} different Patient IDs under one Study Instance UID: correct the patient at "
+        "the modality and send the study again under a new Study Instance UID"
+    )
+
+
+def reprocess(db: Database, study_instance_uid: str, now: datetime | None = None) -> int:
+    """Open a new run for a study that is complete; its id.
+
+    Raises NotFound for an unknown study, TrackingError for one that is held or still arriving.
+    """
+    at = now or utcnow()
+    with db.writing() as connection:
+        row = connection.execute(
+            sa.select(studies.c.id, studies.c.state, studies.c.reason).where(
+                studies.c.study_instance_uid == study_instance_uid
+            )
+        ).first()
+        if row is None:
+            raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")
+        if row.state == "held":
+            raise TrackingError(f"study {study_instance_uid} is held: {row.reason}")
+        if row.state == "receiving":
+            raise TrackingError(
+                f"study {study_instance_uid} is still arriving: it is analysed when it is complete"
+            )
+        return open_run(connection, row.id, "reprocess", at)

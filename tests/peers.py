@@ -1,0 +1,65 @@
+"""Real peers for the tests: each is found, or the test is skipped, or in CI it fails.
+
+``HEPANODE_TEST_REQUIRE`` names the peers that must exist (comma separated).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+POSTGRES = os.environ.get("HEPANODE_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
+REDIS = os.environ.get("HEPANODE_TEST_REDIS", "redis://127.0.0.1:6379")
+RABBITMQ = os.environ.get("HEPANODE_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672")
+
+
+def _answers(url: str) -> str | None:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 0), timeout=2):
+            return url
+    except OSError:
+        return None
+
+
+def _shared() -> str | None:
+    folder = Path(os.environ.get("HEPANODE_SHARED", "../shared")).resolve()
+    return str(folder) if (folder / "data").is_dir() else None
+
+
+_FINDERS: dict[str, Callable[[], str | None]] = {
+    "postgres": lambda: _answers(POSTGRES),
+    "redis": lambda: _answers(REDIS),
+    "rabbitmq": lambda: _answers(RABBITMQ),
+    "orthanc": lambda: shutil.which("Orthanc"),
+    "dcmtk": lambda: shutil.which("storescu"),
+    "shared": _shared,
+}
+
+
+def require(peer: str) -> str:
+    """Where ``peer`` is (a URL, program or folder); skips, or fails in CI, when it is missing."""
+    if found := _FINDERS[peer]():
+        return found
+    message = f"{peer} is not here"
+    if peer in os.environ.get("HEPANODE_TEST_REQUIRE", "").split(","):
+        pytest.fail(f"{message}, and HEPANODE_TEST_REQUIRE names it")
+    pytest.skip(message)
+
+
+def shared() -> Path:
+    """The folder of shared data."""
+    return Path(require("shared"))
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

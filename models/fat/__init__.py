@@ -1,0 +1,1 @@
+"""Liver fat: one file per system."""

@@ -1,0 +1,1 @@
+"""Focal liver lesions: one file per system."""

@@ -1,0 +1,41 @@
+"""Writing a bundle: weights in half precision and the card that names their digest."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+
+from models.bundle import CARD, WEIGHTS, Bundle
+from models.errors import TrainingError
+from models.registry import file_digest, read_bundle
+from models.weights import write_weights
+
+log = logging.getLogger(__name__)
+
+LARGEST = 14 * 1024 * 1024
+"""Bytes that the weights of one network may take in the repository."""
+
+
+def write_bundle(folder: Path, tensors: dict[str, torch.Tensor], card: Mapping[str, Any]) -> Bundle:
+    """Writes weights and card into a folder and reads them back as a bundle.
+
+    card : everything but the digest. TrainingError when the weights are larger than 14 MB.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(tensors, folder / WEIGHTS)
+    size = (folder / WEIGHTS).stat().st_size
+    if size > LARGEST:
+        raise TrainingError(
+            f"{folder / WEIGHTS} takes {size} bytes, more than {LARGEST}: take a smaller backbone"
+        )
+    complete = {**card, "digest": file_digest(folder / WEIGHTS)}
+    plain = {key: value for key, value in complete.items() if not isinstance(value, Mapping)}
+    tables = {key: value for key, value in complete.items() if isinstance(value, Mapping)}
+    text = tomli_w.dumps({**plain, **tables}, multiline_strings=True)
+    (folder / CARD).write_text(text, encoding="utf-8")
+    bundle = read_bundle(folder)
+    log.info("%s written to %s", bundle.title, folder)
+    return bundle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -64,6 +65,20 @@ def claim_set(
             _query().where(deliveries.c.id.in_(taken)).order_by(results.c.position)
         )
         return tuple(Delivery(**row._mapping) for row in rows)
+
+
+def renew(
+    db: Database, ids: Sequence[int], lease_seconds: float, now: datetime | None = None
+) -> None:
+    """Prolong the lease on what is still to be sent of a set."""
+    if not ids:
+        return
+    with db.writing() as connection:
+        connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id.in_(ids), deliveries.c.state == "pending")
+            .values(lease_until=(now or utcnow()) + timedelta(seconds=lease_seconds))
+        )
 
 
 def sent(db: Database, id: int, status: int, now: datetime | None = None) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from node.tracking.database import Database, utcnow
 from node.tracking.records import Conflict, Instance, ReceivedInstance
@@ -20,64 +25,110 @@ def record(db: Database, received: ReceivedInstance, now: datetime | None = None
     one means that the UID is taken by another object. A new object re-opens its study, but for
     the node's own results, which must not start a loop.
     """
+    return record_all(db, [received], now)[0]
+
+
+def record_all(
+    db: Database, received: Sequence[ReceivedInstance], now: datetime | None = None
+) -> list[str]:
+    """``record`` for several objects in one commit; their paths on record, in the same order.
+
+    The receiver calls this for every object that it takes: the statements are built once, for
+    building them costs several times what running them does. Rows are touched in the order of
+    their UIDs, so that two receivers that store the same studies do not deadlock.
+    """
     at = now or utcnow()
+    arrivals = sorted(received, key=lambda r: (r.study_instance_uid, r.sop_instance_uid))
+    urgent = {r.study_instance_uid: False for r in arrivals}
+    for r in arrivals:
+        urgent[r.study_instance_uid] |= r.urgent
+    run = _statements(db.is_sqlite)
     with db.writing() as connection:
         connection.execute(
-            db.insert(studies)
-            .values(
-                study_instance_uid=received.study_instance_uid,
-                state="receiving",
-                urgent=received.urgent,
-                first_instance_at=at,
-                last_instance_at=at,
-            )
-            .on_conflict_do_nothing(index_elements=[studies.c.study_instance_uid])
+            run.insert_study, [{"uid": uid, "urgent": urgent[uid], "at": at} for uid in urgent]
         )
-        study_id = (
-            sa.select(studies.c.id)
-            .where(studies.c.study_instance_uid == received.study_instance_uid)
-            .scalar_subquery()
-        )
-        inserted = connection.execute(
-            db.insert(instances)
-            .values(
-                study_id=study_id,
-                association_id=received.association_id,
-                series_instance_uid=received.series_instance_uid,
-                sop_instance_uid=received.sop_instance_uid,
-                sop_class_uid=received.sop_class_uid,
-                transfer_syntax_uid=received.transfer_syntax_uid,
-                patient_id=_clean(received.patient_id, 128),
-                modality=_clean(received.modality, 16),
-                path=received.path,
-                size=received.size,
-                calling_ae=received.calling_ae[:16],
-                own_result=received.own_result,
-                received_at=at,
-            )
-            .on_conflict_do_nothing(index_elements=[instances.c.sop_instance_uid])
-            .returning(instances.c.path)
-        ).scalar()
-        if inserted is None:
-            return str(
-                connection.scalar(
-                    sa.select(instances.c.path).where(
-                        instances.c.sop_instance_uid == received.sop_instance_uid
-                    )
-                )
-            )
-        if not received.own_result:
+        inserted = connection.execute(run.insert_instance, [_values(r, at) for r in arrivals])
+        paths = {row.sop_instance_uid: row.path for row in inserted}
+        fed = {r.study_instance_uid: False for r in arrivals if _is_new_input(r, paths)}
+        for r in arrivals:
+            if r.study_instance_uid in fed and _is_new_input(r, paths):
+                fed[r.study_instance_uid] |= r.urgent
+        if fed:
             connection.execute(
-                sa.update(studies)
-                .where(studies.c.study_instance_uid == received.study_instance_uid)
-                .values(
-                    state="receiving",
-                    reason="",
-                    last_instance_at=at,
-                    urgent=sa.true() if received.urgent else studies.c.urgent,
-                )
+                run.update_study, [{"uid": uid, "is_urgent": fed[uid], "at": at} for uid in fed]
             )
-        return received.path
+        for r in arrivals:
+            if r.sop_instance_uid not in paths:
+                known = connection.scalar(run.select_path, {"sop_uid": r.sop_instance_uid})
+                paths[r.sop_instance_uid] = str(known)
+    return [paths[r.sop_instance_uid] for r in received]
+
+
+def _is_new_input(received: ReceivedInstance, inserted: Mapping[str, str]) -> bool:
+    return not received.own_result and inserted.get(received.sop_instance_uid) == received.path
+
+
+def _values(received: ReceivedInstance, at: datetime) -> dict[str, Any]:
+    return {
+        "study_uid": received.study_instance_uid,
+        "association_id": received.association_id,
+        "series_instance_uid": received.series_instance_uid,
+        "sop_instance_uid": received.sop_instance_uid,
+        "sop_class_uid": received.sop_class_uid,
+        "transfer_syntax_uid": received.transfer_syntax_uid,
+        "patient_id": _clean(received.patient_id, 128),
+        "modality": _clean(received.modality, 16),
+        "path": received.path,
+        "size": received.size,
+        "calling_ae": received.calling_ae[:16],
+        "own_result": received.own_result,
+        "received_at": at,
+    }
+
+
+@dataclass(frozen=True)
+class _Statements:
+    insert_study: sa.Executable
+    insert_instance: sa.Executable
+    update_study: sa.Executable
+    select_path: sa.Executable
+
+
+@lru_cache
+def _statements(is_sqlite: bool) -> _Statements:
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    study_id = sa.select(studies.c.id).where(
+        studies.c.study_instance_uid == sa.bindparam("study_uid")
+    )
+    columns = [c.name for c in instances.columns if c.name not in ("id", "study_id")]
+    return _Statements(
+        insert_study=insert(studies)
+        .values(
+            study_instance_uid=sa.bindparam("uid"),
+            state="receiving",
+            urgent=sa.bindparam("urgent"),
+            first_instance_at=sa.bindparam("at"),
+            last_instance_at=sa.bindparam("at"),
+        )
+        .on_conflict_do_nothing(index_elements=[studies.c.study_instance_uid]),
+        insert_instance=insert(instances)
+        .values(
+            study_id=study_id.scalar_subquery(), **{name: sa.bindparam(name) for name in columns}
+        )
+        .on_conflict_do_nothing(index_elements=[instances.c.sop_instance_uid])
+        .returning(instances.c.sop_instance_uid, instances.c.path),
+        update_study=sa.update(studies)
+        .where(studies.c.study_instance_uid == sa.bindparam("uid"))
+        .values(
+            state="receiving",
+            reason="",
+            last_instance_at=sa.bindparam("at"),
+            urgent=sa.or_(studies.c.urgent, sa.bindparam("is_urgent", type_=sa.Boolean)),
+        ),
+        select_path=sa.select(instances.c.path).where(
+            instances.c.sop_instance_uid == sa.bindparam("sop_uid")
+        ),
+    )
 
 
 def record_conflict(

@@ -198,21 +198,26 @@ def failed(
     *,
     max_attempts: int,
     final: bool = False,
+    spent: bool = True,
     timings: Mapping[str, float] | None = None,
     now: datetime | None = None,
 ) -> str | None:
     """End an attempt with an error; the run's new state, None when the lease was lost.
 
     ``final`` errors fail the run; others queue it again until ``max_attempts`` quarantines it.
+    With ``spent`` False the attempt does not count: the run only waits, for disk space say.
     """
     at = now or utcnow()
-    spent = claim.attempt >= max_attempts
-    state = "failed" if final else "quarantined" if spent else "queued"
+    last = spent and claim.attempt >= max_attempts
+    state = "failed" if final else "quarantined" if last else "queued"
+    attempts = claim.attempt if spent else claim.attempt - 1
     with db.writing() as connection:
         changed = connection.execute(
             sa.update(runs)
             .where(held_by(claim))
-            .values(error=error, timings=dict(timings or {}), **_leave(state, at))
+            .values(
+                error=error, attempts=attempts, timings=dict(timings or {}), **_leave(state, at)
+            )
         )
     return state if changed.rowcount else None
 

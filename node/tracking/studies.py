@@ -56,6 +56,24 @@ def get(db: Database, study_instance_uid: str) -> Study:
     return Study(**row._mapping)
 
 
+def resolve(db: Database, part: str) -> str:
+    """The Study Instance UID that ``part`` is, begins or ends; nobody types 64 digits.
+
+    Raises NotFound when no study or more than one fits.
+    """
+    uid = studies.c.study_instance_uid
+    with db.reading() as connection:
+        if connection.scalar(sa.select(uid).where(uid == part)) is not None:
+            return part
+        fitting = sa.or_(uid.startswith(part, autoescape=True), uid.endswith(part, autoescape=True))
+        found = connection.scalars(sa.select(uid).where(fitting).order_by(uid).limit(4)).all()
+    if not found:
+        raise NotFound(f"no study {part}: see `hepanode studies list`")
+    if len(found) > 1:
+        raise NotFound(f"more than one study is meant by {part}, as {found[0]} and {found[1]}")
+    return str(found[0])
+
+
 @dataclass(frozen=True)
 class Closed:
     """A study that became complete (``run_id``) or was held (``run_id`` None, ``reason``)."""

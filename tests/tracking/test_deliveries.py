@@ -1,0 +1,54 @@
+"""Deliveries: each destination by itself, heatmaps first, growing delays, no double sender."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from node.errors import NotFound
+from node.tracking import Database, Delivery, deliveries
+from tests.tracking.arrivals import at, finished_run
+
+
+def _claim(db: Database, seconds: float, destination: str = "pacs") -> tuple[Delivery, ...]:
+    return deliveries.claim_set(db, destination, lease_seconds=60, now=at(seconds))
+
+
+def test_a_set_is_taken_in_order_by_one_sender_and_per_destination(db: Database) -> None:
+    finished_run(db)
+    assert [one.kind for one in _claim(db, 20)] == ["heatmap", "report"]
+    assert _claim(db, 21) == ()
+    assert [one.kind for one in _claim(db, 21, "archive")] == ["report"]
+    assert [one.attempts for one in _claim(db, 100)] == [2, 2]  # the first sender died
+
+
+def test_of_many_senders_one_gets_the_set(db: Database) -> None:
+    finished_run(db)
+    with ThreadPoolExecutor(8) as pool:
+        sets = list(pool.map(lambda _: _claim(db, 20), range(16)))
+    assert sorted(len(one) for one in sets) == [0] * 15 + [2]
+
+
+def test_a_postponed_object_comes_again_after_its_delay_and_sent_ones_do_not(db: Database) -> None:
+    finished_run(db)
+    heatmap, report = _claim(db, 20)
+    deliveries.sent(db, heatmap.id, 0x0000, at(20))
+    deliveries.postponed(db, report.id, "connection refused", 5, now=at(20))
+    assert _claim(db, 24) == ()
+    assert [one.kind for one in _claim(db, 25)] == ["report"]
+
+
+def test_a_refused_object_is_recorded_and_only_a_person_tries_it_again(db: Database) -> None:
+    finished_run(db)
+    heatmap, report = _claim(db, 20)
+    deliveries.failed(db, heatmap.id, "class refused")
+    deliveries.sent(db, report.id, 0)
+    assert _claim(db, 10_000) == ()
+    (shown,) = deliveries.list_deliveries(db, state="failed")
+    assert shown.last_error == "class refused"
+    assert deliveries.retry(db, (heatmap.id, report.id), at(200)) == 1
+    assert [one.kind for one in _claim(db, 200)] == ["heatmap"]
+
+
+def test_retry_of_an_unknown_delivery_is_said_so(db: Database) -> None:
+    with pytest.raises(NotFound, match="delivery 7"):
+        deliveries.retry(db, (7,))

@@ -1,0 +1,39 @@
+"""Result sets: whole, once per key, with versions and predecessors."""
+
+from node.tracking import Database, deliveries, results, runs, studies
+from tests.tracking.arrivals import SR, STUDY, at, claim, finish, finished_run, publish
+
+
+def _reprocess(db: Database, key: str, version: int) -> None:
+    run_id = studies.reprocess(db, STUDY, at(30))
+    publish(db, 31)
+    claimed = claim(db, run_id, 31)
+    assert claimed is not None
+    assert finish(db, claimed, key, version)
+
+
+def test_results_deliveries_and_the_runs_end_appear_together(db: Database) -> None:
+    run_id = finished_run(db).run_id
+    run = runs.get(db, run_id)
+    assert (run.state, run.result_key, run.timings) == ("done", "k1", {"lesion": 1.5})
+    assert [one.kind for one in results.of_study(db, STUDY)] == ["heatmap", "report"]
+    sent_to = {(one.kind, one.destination) for one in deliveries.list_deliveries(db)}
+    assert sent_to == {("heatmap", "pacs"), ("report", "pacs"), ("report", "archive")}
+
+
+def test_the_same_key_again_makes_nothing_new(db: Database) -> None:
+    claimed = finished_run(db)
+    lineage = results.lineage(db, claimed.study_id, "k1")
+    assert (lineage.exists, lineage.version, lineage.predecessors) == (True, 1, ())
+    _reprocess(db, "k1", 1)
+    assert len(results.of_study(db, STUDY)) == 2
+    assert len(deliveries.list_deliveries(db)) == 3
+
+
+def test_a_new_key_is_the_next_version_and_names_the_report_before(db: Database) -> None:
+    claimed = finished_run(db)
+    lineage = results.lineage(db, claimed.study_id, "k2")
+    assert (lineage.exists, lineage.version) == (False, 2)
+    assert lineage.predecessors == ((SR, f"{STUDY}.9.1.2.1"),)
+    _reprocess(db, "k2", 2)
+    assert [one.version for one in results.of_study(db, STUDY)] == [1, 1, 2, 2]

@@ -183,7 +183,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _toml_path()))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_path()))
 
     @property
     def database_url(self) -> str:
@@ -193,7 +193,8 @@ class Settings(BaseSettings):
         return next((d for d in self.destinations if d.name == name), None)
 
 
-def _toml_path() -> Path | None:
+def toml_path() -> Path | None:
+    """The configuration file in force; None: there is only the environment."""
     if path := os.environ.get(PREFIX + "CONFIG"):
         return Path(path)
     return Path("hepanode.toml") if Path("hepanode.toml").is_file() else None
@@ -208,7 +209,7 @@ def load(path: Path | None = None) -> Settings:
     """
     if path is not None:
         os.environ[PREFIX + "CONFIG"] = str(path.resolve())
-    source = _toml_path()
+    source = toml_path()
     if source is not None and not source.is_file():
         raise SettingsError(f"configuration file {source} does not exist")
     _refuse_unknown_variables()

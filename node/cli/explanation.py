@@ -1,0 +1,132 @@
+"""``hepanode runs explain`` in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from node.cli.output import fields, heading, plural, say, table
+from node.cli.results import print_results
+from node.cli.runs import run_fields
+
+if TYPE_CHECKING:
+    from node.tracking import Result, Run
+
+
+def print_explanation(run: Run, maker: Run, results: Sequence[Result]) -> None:
+    """``maker``: the run whose snapshot explains the results; often ``run`` itself."""
+    fields(run_fields(run))
+    if maker.id != run.id:
+        say(f"Same frames, models and settings as run {maker.id}, so its results stand; it used:")
+    snapshot = maker.snapshot or {}
+    if not snapshot:
+        say("There is no snapshot: it is written when a run is done.")
+        return
+    _frames_used(snapshot.get("frames", []))
+    _frames_dropped(snapshot.get("dropped", []))
+    _models(snapshot.get("models", {}))
+    _findings(snapshot.get("findings", {}))
+    if notes := snapshot.get("notes", []):
+        heading("notes")
+        for note in notes:
+            say(f"  {note}")
+    heading("settings")
+    fields((f"  {name}", str(value)) for name, value in snapshot.get("settings", {}).items())
+    heading(f"{plural(len(results), 'result')}, version {snapshot.get('version', '?')}")
+    print_results(results)
+
+
+def _frames_used(frames: Sequence[Mapping[str, Any]]) -> None:
+    by_instance = groupby(frames, key=lambda frame: frame["sop_instance_uid"])
+    groups = [(uid, list(of_instance)) for uid, of_instance in by_instance]
+    heading(f"{plural(len(frames), 'frame')} used, of {plural(len(groups), 'object')}")
+    if groups:
+        table(
+            ("FRAMES", "OF", "SOP INSTANCE UID"),
+            [
+                (ranges(f["number"] for f in of), str(of[0].get("number_of_frames", "?")), uid)
+                for uid, of in groups
+            ],
+        )
+
+
+def _frames_dropped(dropped: Sequence[Mapping[str, Any]]) -> None:
+    def same(drop: Mapping[str, Any]) -> tuple[str, str, str]:
+        return drop["sop_instance_uid"], drop["reason"], drop.get("detail") or ""
+
+    rows = []
+    for (uid, reason, detail), group in groupby(sorted(dropped, key=same), key=same):
+        numbers = [drop["number"] for drop in group]
+        frames = "whole" if None in numbers else ranges(numbers)
+        rows.append((frames, uid, because(reason, detail)))
+    whole = sum(drop["number"] is None for drop in dropped)
+    heading(f"{plural(len(dropped) - whole, 'frame')} and {plural(whole, 'whole object')} not used")
+    if rows:
+        table(("FRAMES", "SOP INSTANCE UID", "WHY"), rows)
+
+
+def because(reason: str, detail: str = "") -> str:
+    """The sentence for a reason of ``workers.findings.Reason``."""
+    from workers.findings import EXPLANATION
+
+    sentences = {known.value: sentence for known, sentence in EXPLANATION.items()}
+    sentence = sentences.get(reason, reason)
+    return f"{sentence} ({detail})" if detail else sentence
+
+
+def _models(models: Mapping[str, Mapping[str, Any]]) -> None:
+    heading(plural(len(models), "model"))
+    for role, model in models.items():
+        say(
+            f"  {role}: {model['name']} {model['version']}, {model['validation_status']}, "
+            f"sha256 {model['digest']}"
+        )
+        if figures := model.get("figures"):
+            say(f"    {figures}", style="dim")
+
+
+def _findings(findings: Mapping[str, Any]) -> None:
+    heading("findings")
+    thresholds = findings.get("thresholds") or {}
+    lesions = findings.get("lesions") or []
+    say(f"  {plural(len(lesions), 'suspected lesion')}")
+    for lesion in lesions:
+        say(
+            f"    {lesion['tracking_id']}: {_percentages(lesion['probabilities'])}, "
+            f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
+            f"outline by {lesion['outline_kind']}"
+        )
+    if readings := findings.get("readings") or []:
+        say("  per frame")
+        for reading in readings:
+            say(
+                f"    {_percentages(reading['probabilities'])}, "
+                f"frame {reading['frame']} of {reading['sop_instance_uid']}"
+            )
+    if fat := findings.get("fat"):
+        say(
+            f"  liver fat {fat['fat_percent']:.1f} %; 5 % or more: {fat['p_5']:.0%}, "
+            f"10 % or more: {fat['p_10']:.0%}; views: {', '.join(fat['views']) or 'none known'}; "
+            f"{plural(fat['frames_of_unknown_view'], 'frame')} of unknown view"
+        )
+    if thresholds:
+        say("  thresholds: " + ", ".join(f"{name} {value:g}" for name, value in thresholds.items()))
+    for abstention in findings.get("abstentions") or []:
+        why = because(abstention["reason"], abstention.get("detail") or "")
+        say(f"  not answered, {abstention['subject']}: {why}")
+
+
+def _percentages(probabilities: Mapping[str, float]) -> str:
+    return ", ".join(f"{label} {value:.0%}" for label, value in probabilities.items())
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """``1-4, 7, 9-12``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)

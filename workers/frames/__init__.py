@@ -1,0 +1,12 @@
+"""From stored instances to B-mode frames: which to read, and what is in them.
+
+``select`` decides by headers alone, ``read`` decodes. Bad content never raises: it comes back as
+``Dropped`` with a reason.
+"""
+
+from workers.frames.instance import StoredInstance
+from workers.frames.reading import read
+from workers.frames.selection import Selection, select
+from workers.frames.view import view_names
+
+__all__ = ["Selection", "StoredInstance", "read", "select", "view_names"]

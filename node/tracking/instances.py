@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -39,9 +39,9 @@ def record_all(
     """
     at = now or utcnow()
     arrivals = sorted(received, key=lambda r: (r.study_instance_uid, r.sop_instance_uid))
-    urgent = {r.study_instance_uid: False for r in arrivals}
+    urgent: dict[str, bool] = {}
     for r in arrivals:
-        urgent[r.study_instance_uid] |= r.urgent
+        urgent[r.study_instance_uid] = urgent.get(r.study_instance_uid, False) or r.urgent
     run = _statements(db.is_sqlite)
     with db.writing() as connection:
         connection.execute(
@@ -49,10 +49,10 @@ def record_all(
         )
         inserted = connection.execute(run.insert_instance, [_values(r, at) for r in arrivals])
         paths = {row.sop_instance_uid: row.path for row in inserted}
-        fed = {r.study_instance_uid: False for r in arrivals if _is_new_input(r, paths)}
+        fed: dict[str, bool] = {}
         for r in arrivals:
-            if r.study_instance_uid in fed and _is_new_input(r, paths):
-                fed[r.study_instance_uid] |= r.urgent
+            if not r.own_result and paths.get(r.sop_instance_uid) == r.path:
+                fed[r.study_instance_uid] = fed.get(r.study_instance_uid, False) or r.urgent
         if fed:
             connection.execute(
                 run.update_study, [{"uid": uid, "is_urgent": fed[uid], "at": at} for uid in fed]
@@ -62,10 +62,6 @@ def record_all(
                 known = connection.scalar(run.select_path, {"sop_uid": r.sop_instance_uid})
                 paths[r.sop_instance_uid] = str(known)
     return [paths[r.sop_instance_uid] for r in received]
-
-
-def _is_new_input(received: ReceivedInstance, inserted: Mapping[str, str]) -> bool:
-    return not received.own_result and inserted.get(received.sop_instance_uid) == received.path
 
 
 def _values(received: ReceivedInstance, at: datetime) -> dict[str, Any]:

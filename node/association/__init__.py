@@ -1,0 +1,1 @@
+"""The DICOM network: the receiver (SCP) and the sender (SCU)."""

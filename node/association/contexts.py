@@ -1,0 +1,73 @@
+"""Which presentation contexts the node accepts: verification, and storage of anything.
+
+pynetdicom's default storage contexts refuse real ultrasound: a modality whose JPEG or private
+context is refused sends only its report. Objects are kept as they come, so there is no syntax
+that the node could not take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydicom.uid import UID, ExplicitVRBigEndian
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext
+
+VERIFICATION = UID("1.2.840.10008.1.1")
+_NOT_OBJECTS = ("Commitment", "Directory", "Management")  # "Storage" in the name of services
+
+# PS3.8 9.3.3.2, result/reason
+ACCEPTANCE = 0
+ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
+
+
+def is_storage(sop_class_uid: str) -> bool:
+    """Whether objects of this class are stored: every storage class, and every unknown one.
+
+    A class that the dictionary of PS3.6 does not know is a vendor's, or newer than the dictionary.
+    """
+    name = UID(sop_class_uid).name
+    if name == sop_class_uid:
+        return True
+    return "Storage" in name and not any(word in name for word in _NOT_OBJECTS)
+
+
+def negotiate(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:
+    """The answer to each proposed context, in order, with its ``result`` and one syntax.
+
+    Of several syntaxes the first is taken, which peers put the object's own in; big endian, long
+    retired, only when there is no other.
+    """
+    return [_answer(context) for context in proposed]
+
+
+def _answer(context: PresentationContext) -> PresentationContext:
+    answer = PresentationContext()
+    answer.context_id = context.context_id
+    answer.abstract_syntax = context.abstract_syntax
+    syntaxes = sorted(context.transfer_syntax, key=lambda uid: uid == ExplicitVRBigEndian)
+    answer.transfer_syntax = [*syntaxes[:1]]
+    abstract_syntax = str(context.abstract_syntax)
+    if abstract_syntax != VERIFICATION and not is_storage(abstract_syntax):
+        answer.result = ABSTRACT_SYNTAX_NOT_SUPPORTED
+    else:
+        answer.result = ACCEPTANCE if syntaxes else TRANSFER_SYNTAXES_NOT_SUPPORTED
+    return answer
+
+
+def roles(
+    proposed: Iterable[SCP_SCU_RoleSelectionNegotiation],
+) -> list[SCP_SCU_RoleSelectionNegotiation]:
+    """The answer to proposed roles (PS3.7 D.3.3.4): the requestor is the SCU, the node the SCP.
+
+    Proposals without the SCU role get no answer, which leaves the default roles in force.
+    """
+    answers = []
+    for role in proposed:
+        if role.scu_role:
+            answer = SCP_SCU_RoleSelectionNegotiation()
+            answer.sop_class_uid = role.sop_class_uid
+            answer.scu_role, answer.scp_role = True, False
+            answers.append(answer)
+    return answers

@@ -1,0 +1,33 @@
+"""How an object says that hepanode made it; workers write it, the receiver recognises it.
+
+An own result that comes back, as from a PACS that forwards what it stores, must never be
+analysed: that would be a loop.
+"""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+MANUFACTURER = "hepanode"
+MODEL_NAME = "hepanode liver ultrasound"
+DEVICE_UID = "2.25.42533596394683171090952860148509930816"
+IMPLEMENTATION_CLASS_UID = "2.25.289931006269652969237655836919011945416"
+IMPLEMENTATION_VERSION_NAME = "HEPANODE_1"
+
+
+def is_own(dataset: Dataset) -> bool:
+    """Whether ``dataset`` names hepanode as its maker or as contributing equipment.
+
+    Reads Manufacturer, Manufacturer's Model Name, Device UID and Contributing Equipment
+    Sequence (PS3.3 C.7.5.1, C.12.1), the first three also in its items.
+    """
+    items = dataset.get("ContributingEquipmentSequence") or ()
+    return any(_names_us(equipment) for equipment in (dataset, *items))
+
+
+def _names_us(equipment: Dataset) -> bool:
+    device = str(equipment.get("DeviceUID") or "")
+    if device == DEVICE_UID or device.startswith(DEVICE_UID + "."):
+        return True
+    model = str(equipment.get("ManufacturerModelName") or "")
+    return equipment.get("Manufacturer") == MANUFACTURER and model.startswith(MANUFACTURER)

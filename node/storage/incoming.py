@@ -1,0 +1,71 @@
+"""One file on its way into the store: written under a temporary name, then placed or dropped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from node.storage.folders import write_all
+
+_CHECK_EVERY = 32 * 2**20  # bytes between two looks at the free space
+
+
+class Incoming:
+    """A file in ``incoming/`` that nobody else sees yet; ``size`` bytes so far.
+
+    It is locked while its writer lives, which is how leftovers of a killed process are told
+    from files that another process is writing.
+    """
+
+    def __init__(self, folder: Path, check_space: Callable[[], None]) -> None:
+        check_space()
+        self.path = folder / f"{os.getpid()}-{uuid4().hex}.part"
+        self.size = 0
+        self._check_space = check_space
+        self._next_check = _CHECK_EVERY
+        self._descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append; raises DiskFull, or OSError of the file system."""
+        write_all(self._descriptor, data)
+        self.size += len(data)
+        if self.size >= self._next_check:
+            self._next_check = self.size + _CHECK_EVERY
+            self._check_space()
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def discard(self) -> None:
+        """Remove the temporary name; harmless after the file was placed, and when repeated."""
+        if self._descriptor >= 0:
+            self.path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def remove_stale(folder: Path) -> int:
+    """Remove files whose writer is dead; how many there were."""
+    removed = 0
+    for path in folder.glob("*.part"):
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # its writer finished in the meantime
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            path.unlink(missing_ok=True)
+            removed += 1
+        finally:
+            os.close(descriptor)
+    return removed

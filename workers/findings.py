@@ -213,3 +213,4 @@ class StudyFindings:
     abstentions: tuple[Abstention, ...] = ()
     heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
     thresholds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # sentences that the report prints as they are

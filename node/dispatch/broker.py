@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from node.settings import Broker
 
@@ -46,8 +46,10 @@ def celery_app(broker: Broker) -> Celery:
 def _queue(broker: Broker) -> Queue:
     """On RabbitMQ a quorum queue: it survives the loss of a broker node."""
     arguments = {"x-queue-type": "quorum"} if broker.url.startswith("amqp") else None
-    exchange = Exchange(broker.queue, type="direct")
-    return Queue(broker.queue, exchange, routing_key=broker.queue, queue_arguments=arguments)
+    exchange = Exchange(broker.queue, type="direct")  # type: ignore[no-untyped-call]
+    return Queue(  # type: ignore[no-untyped-call]
+        broker.queue, exchange, routing_key=broker.queue, queue_arguments=arguments
+    )
 
 
 def _transport_options(broker: Broker) -> dict[str, Any]:

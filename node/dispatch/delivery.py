@@ -1,0 +1,124 @@
+"""Deliveries: one thread per destination sends what is due, heatmaps first, report last.
+
+They run beside the dispatcher and not as Celery tasks: a slow PACS must not occupy a worker
+with a GPU, nor may one destination hold up another.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from node.association.sender import Peer, Sent, send
+from node.errors import TrackingError
+from node.settings import Destination, Settings
+from node.tracking import Database, Delivery, deliveries
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 0.25
+_LEASE_SECONDS = 30.0  # beyond the time-out of one object
+_MAX_PROCESSING_FAILURES = 8
+
+# PS3.4 Table B.2-1 and PS3.7 Annex C: what the same object may meet with success later.
+_OUT_OF_RESOURCES = range(0xA700, 0xA800)
+_RESOURCE_LIMITATION = 0x0213
+_PROCESSING_FAILURE = 0x0110
+
+
+class Deliverer:
+    """Sends to one destination until stopped.
+
+    A destination that cannot be reached is left alone for a growing delay, so that an outage
+    costs one attempt at a time, and all that waits goes as soon as it is back.
+    """
+
+    def __init__(self, settings: Settings, destination: Destination, db: Database) -> None:
+        self._data = settings.data
+        self._calling_ae = destination.calling_ae_title or settings.receiver.ae_title
+        self._destination = destination
+        self._peer = Peer(destination.ae_title, destination.host, destination.port)
+        self._db = db
+        self._outages = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until ``stop`` is set; a database that is away is waited for."""
+        pause = _IDLE_SECONDS
+        while not stop.wait(pause):
+            try:
+                pause = self.deliver_due()
+            except TrackingError as error:
+                log.error("deliveries to %s wait: %s", self._destination.name, error)
+                pause = 5
+
+    def deliver_due(self) -> float:
+        """Send one due result set; the seconds to wait before the next call."""
+        lease = _LEASE_SECONDS + self._destination.timeout
+        due = deliveries.claim_set(self._db, self._destination.name, lease_seconds=lease)
+        if not due:
+            return _IDLE_SECONDS
+        paths = [self._data / delivery.path for delivery in due]
+        for index, outcome in enumerate(self._send(paths)):
+            if not self._record(due[index], outcome):
+                return self._postpone_from(due[index:], outcome)
+            deliveries.renew(self._db, [d.id for d in due[index + 1 :]], lease)
+        self._outages = 0
+        return 0
+
+    def _send(self, paths: Sequence[Path]):  # type: ignore[no-untyped-def]
+        return send(
+            paths, self._peer, calling_ae=self._calling_ae, timeout=self._destination.timeout
+        )
+
+    def _record(self, delivery: Delivery, outcome: Sent) -> bool:
+        """Record an answer that is final; False when the object must be tried again."""
+        if outcome.accepted and outcome.status is not None:
+            deliveries.sent(self._db, delivery.id, outcome.status)
+            log.info(
+                "%s of study %s delivered to %s",
+                delivery.kind,
+                delivery.study_instance_uid,
+                delivery.destination,
+            )
+            return True
+        if _may_succeed_later(outcome, delivery.attempts):
+            return False
+        deliveries.failed(self._db, delivery.id, outcome.error, outcome.status)
+        log.error(
+            "%s of study %s was refused by %s: %s",
+            delivery.kind,
+            delivery.study_instance_uid,
+            delivery.destination,
+            outcome.error,
+        )
+        return True
+
+    def _postpone_from(self, rest: Sequence[Delivery], outcome: Sent) -> float:
+        """Postpone an object and those behind it: the report must stay last."""
+        out_of_reach = outcome.status is None
+        self._outages += out_of_reach
+        tries = self._outages if out_of_reach else rest[0].attempts
+        delay = min(
+            self._destination.retry_first * 2 ** min(tries - 1, 30), self._destination.retry_cap
+        )
+        for delivery in rest:
+            deliveries.postponed(self._db, delivery.id, outcome.error, delay, outcome.status)
+        log.warning(
+            "%d objects of study %s for %s wait %.0f s: %s",
+            len(rest),
+            rest[0].study_instance_uid,
+            self._destination.name,
+            delay,
+            outcome.error,
+        )
+        return delay if out_of_reach else 0
+
+
+def _may_succeed_later(outcome: Sent, attempts: int) -> bool:
+    if outcome.status is None:
+        return not outcome.refused
+    if outcome.status in _OUT_OF_RESOURCES or outcome.status == _RESOURCE_LIMITATION:
+        return True
+    return outcome.status == _PROCESSING_FAILURE and attempts < _MAX_PROCESSING_FAILURES

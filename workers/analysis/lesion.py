@@ -1,0 +1,117 @@
+"""The lesion pathway: the attention detector (paper 1) over a study's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from workers.analysis.loaded import identity
+from workers.analysis.outline import attended_region
+from workers.analysis.pathway import Conclusion
+from workers.findings import (
+    Abstention,
+    Frame,
+    FrameReading,
+    FrameRef,
+    HeatmapFinding,
+    LesionFinding,
+    Reason,
+)
+
+
+@dataclass(frozen=True)
+class _Read:
+    frame: FrameRef
+    probabilities: dict[str, float]
+    attention: NDArray[np.float32]
+    window: tuple[int, int, int, int]  # of the attention, in source pixels
+
+
+class LesionPathway:
+    """Reads every frame; a lesion is suspected where its probability reaches the threshold.
+
+    Of a cine loop only the frame with the highest probability speaks, so that one lesion seen
+    in sixteen frames is not sixteen findings.
+    """
+
+    def __init__(self, detector: Any, bundle: Bundle, key_frames: int) -> None:
+        self.model = identity(bundle)
+        self._detector = detector
+        self._key_frames = key_frames
+        self._thresholds = {
+            label: float(row["probability"]) for label, row in bundle.card["thresholds"].items()
+        }
+        self._reads: list[_Read] = []
+
+    def read(self, frames: Sequence[Frame]) -> None:
+        readings = self._detector.read([frame.image for frame in frames])
+        for frame, reading in zip(frames, readings, strict=True):
+            left, top = frame.window[:2]
+            x0, y0, x1, y1 = reading.window
+            self._reads.append(
+                _Read(
+                    frame.ref,
+                    {label: float(value) for label, value in reading.probabilities.items()},
+                    reading.attention,
+                    (left + x0, top + y0, left + x1, top + y1),
+                )
+            )
+
+    def conclude(self) -> Conclusion:
+        if not self._reads:
+            return Conclusion(thresholds=self._thresholds)
+        speaking: dict[str, _Read] = {}
+        for read in self._reads:
+            best = speaking.get(read.frame.sop_instance_uid)
+            if best is None or read.probabilities["lesion"] > best.probabilities["lesion"]:
+                speaking[read.frame.sop_instance_uid] = read
+        ranked = sorted(speaking.values(), key=lambda read: -read.probabilities["lesion"])
+        suspected = [r for r in ranked if r.probabilities["lesion"] >= self._thresholds["lesion"]]
+        lesions = tuple(
+            LesionFinding(
+                tracking_id=f"lesion {number}",
+                frame=read.frame,
+                outline=attended_region(read.attention, read.window),
+                outline_kind="attention",
+                probabilities=read.probabilities,
+                model=self.model,
+            )
+            for number, read in enumerate(suspected, start=1)
+        )
+        shown = suspected[: self._key_frames] or ranked[:1]
+        outlines = {lesion.frame: lesion.outline for lesion in lesions}
+        return Conclusion(
+            readings=tuple(FrameReading(read.frame, read.probabilities) for read in self._reads),
+            lesions=lesions,
+            heatmaps=tuple(self._heatmap(read, outlines.get(read.frame, ())) for read in shown),
+            abstentions=(Abstention("lesion size", Reason.NOT_MEASURED),) if lesions else (),
+            thresholds=self._thresholds,
+        )
+
+    def _heatmap(self, read: _Read, outline: tuple[tuple[float, float], ...]) -> HeatmapFinding:
+        lesion = read.probabilities["lesion"]
+        suspected = lesion >= self._thresholds["lesion"]
+        caption = [
+            f"Lesion {'suspected' if suspected else 'not suspected'}: {lesion:.0%} "
+            f"(threshold {self._thresholds['lesion']:.0%})"
+        ]
+        if suspected and "malignant" in read.probabilities:
+            caption.append(
+                f"Malignant, if it is a lesion: {read.probabilities['malignant']:.0%} "
+                f"(threshold {self._thresholds['malignant']:.0%})"
+            )
+        return HeatmapFinding(
+            frame=read.frame,
+            kind="lesion attention",
+            values=read.attention,
+            window=read.window,
+            signed=False,
+            caption=tuple(caption),
+            model=self.model,
+            outline=outline,
+        )

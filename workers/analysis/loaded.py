@@ -1,0 +1,86 @@
+"""Models in memory: opened lazily, once per process, and again when their weights change."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from models.bundle import Bundle
+from models.errors import ModelError
+from models.registry import load_bundle, open_system
+from node.settings import Analysis
+from workers.findings import ModelIdentity
+
+log = logging.getLogger(__name__)
+
+_HEADLINES = {"auc": "AUC", "spearman": "Spearman correlation"}
+
+
+def choose_device(wanted: str) -> str:
+    """'auto' is the first GPU where there is one, else the CPU."""
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+class LoadedModels:
+    """The systems that this process has opened, by bundle name and digest of the weights."""
+
+    def __init__(self, settings: Analysis) -> None:
+        self._settings = settings
+        self._open: dict[str, tuple[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def verify(self, name: str) -> Bundle | None:
+        """The bundle of that name with its weights verified; None, and logged, when unusable."""
+        try:
+            return load_bundle(name, self._settings.bundle_folders)
+        except ModelError as error:
+            log.error("%s", error)
+            return None
+
+    def system(self, bundle: Bundle) -> Any:
+        """The bundle's system on the configured device.
+
+        Raises ModelError when the weights do not fit their card.
+        """
+        with self._lock:
+            digest, system = self._open.get(bundle.name, ("", None))
+            if digest != bundle.digest:
+                self._prepare_torch()
+                system = open_system(bundle, choose_device(self._settings.device))
+                self._open[bundle.name] = (bundle.digest, system)
+            return system
+
+    def _prepare_torch(self) -> None:
+        import torch
+
+        if self._settings.threads:
+            torch.set_num_threads(self._settings.threads)
+
+
+def identity(bundle: Bundle) -> ModelIdentity:
+    """What every result says of the model that made it."""
+    return ModelIdentity(
+        name=bundle.name,
+        version=bundle.version,
+        digest=bundle.digest,
+        validation_status=bundle.validation_status,
+        figures=_figures(bundle.card.get("figures", {})),
+    )
+
+
+def _figures(figures: Mapping[str, Any]) -> str:
+    """One line: each label's AUC or correlation with its 95 % interval, as the card has them."""
+    parts = []
+    for label, row in figures.items():
+        for key, title in _HEADLINES.items():
+            figure = row.get(key) if isinstance(row, Mapping) else None
+            if isinstance(figure, Mapping):
+                low, high = figure["interval_95"]
+                parts.append(f"{label}: {title} {figure['value']:.2f} ({low:.2f} to {high:.2f})")
+    return "; ".join(parts)

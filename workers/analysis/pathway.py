@@ -1,0 +1,39 @@
+"""What every pathway over a study's frames has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workers.findings import (
+    Abstention,
+    FatFinding,
+    Frame,
+    FrameReading,
+    HeatmapFinding,
+    LesionFinding,
+    ModelIdentity,
+)
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What one pathway has to say of the whole study."""
+
+    readings: tuple[FrameReading, ...] = ()
+    lesions: tuple[LesionFinding, ...] = ()
+    fat: FatFinding | None = None
+    heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
+    abstentions: tuple[Abstention, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
+
+
+class Pathway(Protocol):
+    """Frames come in batches, in the order of the study; one conclusion comes out."""
+
+    model: ModelIdentity
+
+    def read(self, frames: Sequence[Frame]) -> None: ...
+
+    def conclude(self) -> Conclusion: ...

@@ -1,0 +1,48 @@
+"""What a result set is made from, as one digest: the same key means nothing new in the PACS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from node.settings import Analysis
+from workers.analysis import Plan
+from workers.findings import Dropped, FrameRef, Reason
+
+FORMAT = 1  # raised when the same findings would be written differently
+
+_IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders", "lesion_bundle", "fat_bundle"}
+
+
+def analysis_settings(settings: Analysis) -> dict[str, Any]:
+    """The settings that can change a result."""
+    return settings.model_dump(mode="json", exclude=_IRRELEVANT)
+
+
+def result_key(
+    study_instance_uid: str,
+    frames: Sequence[FrameRef],
+    dropped: Sequence[Dropped],
+    chosen: Plan,
+    settings: Analysis,
+) -> str:
+    """SHA-256 in hex over inputs, weights and settings.
+
+    The node's own results do not count as input: their return must not make a new version.
+    """
+    material = {
+        "format": FORMAT,
+        "study": study_instance_uid,
+        "frames": [(frame.sop_instance_uid, frame.number) for frame in frames],
+        "dropped": [
+            (drop.sop_instance_uid, drop.number, drop.reason, drop.detail)
+            for drop in dropped
+            if drop.reason is not Reason.OWN_RESULT
+        ],
+        "models": chosen.digests,
+        "settings": analysis_settings(settings),
+    }
+    text = json.dumps(material, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

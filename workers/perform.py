@@ -1,0 +1,151 @@
+"""One claimed run, from stored instances to committed result objects.
+
+select ▶ key ▶ (results exist: done) ▶ decode and read ▶ build ▶ store ▶ commit. Every step can be
+repeated: files are written whole under deterministic names, and rows appear in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from node.errors import FrameError
+from node.settings import Settings
+from node.storage import InstanceStore
+from node.tracking import Claim, Database, NewResult, results, utcnow
+from workers.analysis import LoadedModels, analyse, plan
+from workers.findings import Dropped, Frame, FrameRef, Reason, StudyFindings
+from workers.frames import StoredInstance, read, select
+from workers.key import result_key
+from workers.results import ResultContext, build, encode
+from workers.results.sources import read_headers
+from workers.snapshot import snapshot
+from workers.stages import Stages
+
+
+class Performer:
+    """Performs runs with one set of loaded models; lives as long as the worker."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self._settings = settings
+        self._db = db
+        self._store = InstanceStore(settings.data, settings.storage.min_free_mib)
+        self._models = LoadedModels(settings.analysis)
+
+    def perform(self, claim: Claim, stages: Stages) -> bool:
+        """Analyse the study and commit its results; False when the lease was lost meanwhile.
+
+        Raises ResultError or StorageError when the results cannot be built or kept.
+        """
+        stages.add("wait", (utcnow() - claim.created_at).total_seconds())
+        analysis = self._settings.analysis
+        paths = {one.sop_instance_uid: self._store.path(one.path) for one in claim.instances}
+        with stages.stage("select"):
+            selection = select(
+                [
+                    StoredInstance(
+                        paths[one.sop_instance_uid], one.sop_instance_uid, one.own_result
+                    )
+                    for one in claim.instances
+                ],
+                analysis,
+            )
+            chosen = plan(self._models, analysis)
+        key = result_key(
+            claim.study_instance_uid, selection.frames, selection.dropped, chosen, analysis
+        )
+        lineage = results.lineage(self._db, claim.study_id, key)
+        if lineage.exists:
+            return self._commit(claim, key, lineage.version, [], {"repeats": key}, stages)
+        foreign = [drop for drop in selection.dropped if drop.reason is not Reason.OWN_RESULT]
+        findings = analyse(
+            chosen,
+            _decode(selection.frames, paths, self._settings),
+            foreign or selection.dropped,
+            self._models,
+            analysis,
+            stages,
+        )
+        context = ResultContext(
+            result_key=key,
+            version=lineage.version,
+            predecessors=lineage.predecessors,
+            created_at=claim.created_at,
+            run_id=claim.run_id,
+            node_name=self._settings.receiver.ae_title,
+            node_serial=self._settings.receiver.ae_title,
+            software_version=version("hepanode"),
+        )
+        with stages.stage("results"):
+            objects = self._build(context, claim, findings, paths, stages)
+        record = snapshot(findings, lineage.version, analysis)
+        return self._commit(claim, key, lineage.version, objects, record, stages)
+
+    def _build(
+        self,
+        context: ResultContext,
+        claim: Claim,
+        findings: StudyFindings,
+        paths: Mapping[str, Path],
+        stages: Stages,
+    ) -> list[NewResult]:
+        """Build the result objects and store each as soon as it exists."""
+
+        def source_of(ref: FrameRef) -> NDArray[np.uint8]:
+            (frame,) = _decode([ref], paths, self._settings)
+            if isinstance(frame, Dropped):
+                raise FrameError(f"frame {ref.number} of {ref.sop_instance_uid}: {frame.detail}")
+            return frame.source
+
+        made = []
+        for built in build(context, findings, read_headers(paths), source_of):
+            content = encode(built)
+            with stages.stage("store"):
+                path = self._store.write_result(
+                    claim.study_instance_uid, built.sop_instance_uid, content
+                )
+            made.append(
+                NewResult(
+                    kind=built.kind,
+                    sop_class_uid=built.sop_class_uid,
+                    series_instance_uid=built.series_instance_uid,
+                    sop_instance_uid=built.sop_instance_uid,
+                    path=path,
+                    size=len(content),
+                )
+            )
+        return made
+
+    def _commit(
+        self,
+        claim: Claim,
+        key: str,
+        version: int,
+        objects: Sequence[NewResult],
+        record: Mapping[str, Any],
+        stages: Stages,
+    ) -> bool:
+        return results.finish(
+            self._db,
+            claim,
+            result_key=key,
+            version=version,
+            objects=objects,
+            destinations={one.name: one.kinds for one in self._settings.destinations},
+            snapshot=record,
+            timings=stages.seconds,
+        )
+
+
+def _decode(
+    refs: Sequence[FrameRef], paths: Mapping[str, Path], settings: Settings
+) -> Iterator[Frame | Dropped]:
+    """Each instance is opened once: ``refs`` come grouped by instance."""
+    for uid, of_instance in groupby(refs, key=lambda ref: ref.sop_instance_uid):
+        yield from read(paths[uid], list(of_instance), settings.analysis)

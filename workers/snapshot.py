@@ -1,0 +1,59 @@
+"""What a run keeps of itself: for ``hepanode runs explain`` and for whoever asks years later."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from node.settings import Analysis
+from workers.findings import StudyFindings
+from workers.key import analysis_settings
+
+
+def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[str, Any]:
+    """Every frame used, every frame dropped and why, models, settings and findings; no pixels."""
+    models = {"lesion": findings.lesion_model, "fat": findings.fat_model}
+    return {
+        "version": version,
+        "frames": [asdict(frame) for frame in findings.frames],
+        "dropped": [asdict(drop) for drop in findings.dropped],
+        "models": {name: asdict(model) for name, model in models.items() if model},
+        "settings": analysis_settings(settings),
+        "findings": {
+            "readings": [
+                {
+                    "sop_instance_uid": reading.frame.sop_instance_uid,
+                    "frame": reading.frame.number,
+                    "probabilities": reading.probabilities,
+                }
+                for reading in findings.readings
+            ],
+            "lesions": [
+                {
+                    "tracking_id": lesion.tracking_id,
+                    "sop_instance_uid": lesion.frame.sop_instance_uid,
+                    "frame": lesion.frame.number,
+                    "probabilities": lesion.probabilities,
+                    "outline": lesion.outline,
+                    "outline_kind": lesion.outline_kind,
+                }
+                for lesion in findings.lesions
+            ],
+            "fat": _fat(findings),
+            "thresholds": findings.thresholds,
+            "abstentions": [asdict(abstention) for abstention in findings.abstentions],
+        },
+        "notes": list(findings.notes),
+    }
+
+
+def _fat(findings: StudyFindings) -> dict[str, Any] | None:
+    if findings.fat is None:
+        return None
+    return {
+        "fat_percent": findings.fat.fat_percent,
+        "p_5": findings.fat.p_5,
+        "p_10": findings.fat.p_10,
+        "views": findings.fat.views,
+        "frames_of_unknown_view": findings.fat.frames_of_unknown_view,
+    }

@@ -68,7 +68,7 @@ def accept(request: Any, max_pdu: int) -> tuple[A_ASSOCIATE, dict[int, Presentat
 
 def _answer(request: Any) -> A_ASSOCIATE:
     answer = A_ASSOCIATE()
-    answer.application_context_name = UID("1.2.840.10008.3.1.1.1")
+    answer.application_context_name = contexts.APPLICATION_CONTEXT
     answer.calling_ae_title = request.calling_ae_title
     answer.called_ae_title = request.called_ae_title
     return answer

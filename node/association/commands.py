@@ -18,6 +18,7 @@ AFFECTED_SOP_CLASS_UID = 0x0002
 COMMAND_FIELD = 0x0100
 MESSAGE_ID = 0x0110
 MESSAGE_ID_RESPONDED_TO = 0x0120
+PRIORITY = 0x0700
 DATASET_TYPE = 0x0800
 STATUS = 0x0900
 ERROR_COMMENT = 0x0902
@@ -89,11 +90,11 @@ class Command:
         """The encoded response: the request's UIDs again, status and comment."""
         answer = {
             AFFECTED_SOP_CLASS_UID: self.elements.get(AFFECTED_SOP_CLASS_UID, b""),
-            COMMAND_FIELD: _number(self.field | RESPONSE),
-            MESSAGE_ID_RESPONDED_TO: _number(self.number(MESSAGE_ID)),
-            DATASET_TYPE: _number(NO_DATASET),
-            STATUS: _number(reply.status),
-            ERROR_COMMENT: _padded(reply.comment[:64]),
+            COMMAND_FIELD: encode_number(self.field | RESPONSE),
+            MESSAGE_ID_RESPONDED_TO: encode_number(self.number(MESSAGE_ID)),
+            DATASET_TYPE: encode_number(NO_DATASET),
+            STATUS: encode_number(reply.status),
+            ERROR_COMMENT: encode_text(reply.comment[:64]),
             AFFECTED_SOP_INSTANCE_UID: self.elements.get(AFFECTED_SOP_INSTANCE_UID, b""),
         }
         return encode({element: value for element, value in answer.items() if value})
@@ -107,10 +108,12 @@ def encode(elements: dict[int, bytes]) -> bytes:
     return _ELEMENT.pack(0, GROUP_LENGTH, 4) + struct.pack("<I", len(body)) + body
 
 
-def _number(value: int) -> bytes:
+def encode_number(value: int) -> bytes:
+    """A US value."""
     return value.to_bytes(2, "little")
 
 
-def _padded(value: str) -> bytes:
+def encode_text(value: str, padding: bytes = b" ") -> bytes:
+    """A text value of even length; UIDs are padded with NUL."""
     raw = value.encode("ascii", "replace")
-    return raw + b" " * (len(raw) % 2)
+    return raw + padding * (len(raw) % 2)

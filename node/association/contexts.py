@@ -13,6 +13,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
+APPLICATION_CONTEXT = UID("1.2.840.10008.3.1.1.1")  # PS3.7 A.2.1
 VERIFICATION = UID("1.2.840.10008.1.1")
 _NOT_OBJECTS = ("Commitment", "Directory", "Management")  # "Storage" in the name of services
 

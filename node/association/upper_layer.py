@@ -1,10 +1,11 @@
-"""The DICOM upper layer of an association acceptor (PS3.8 9.2) over one blocking socket.
+"""The DICOM upper layer (PS3.8 9) over one blocking socket, for both ends of an association.
 
-pynetdicom encodes and decodes the PDUs of negotiation; data transfer is here. Its own acceptor
+pynetdicom encodes and decodes the PDUs of negotiation; data transfer is here. Its own reactor
 gives each association two threads that poll every millisecond and copies each fragment four
 times: with 12 associations that polling is most of the CPU, and they wait for the GIL. Here a
 thread sleeps in recv(2) until a whole PDU has come (MSG_WAITALL, without the GIL), and fragments
-leave as views of the one buffer that they came in.
+leave as views of the one buffer that they came in. As a requestor, pynetdicom queues a whole
+object in memory, and waits without end for a peer that stops reading.
 """
 
 from __future__ import annotations
@@ -14,9 +15,16 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
-from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RP
+from pynetdicom.pdu import (
+    A_ABORT_RQ,
+    A_ASSOCIATE_AC,
+    A_ASSOCIATE_RJ,
+    A_ASSOCIATE_RQ,
+    A_RELEASE_RP,
+    A_RELEASE_RQ,
+)
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 _LOG = logging.getLogger(__name__)
@@ -24,9 +32,11 @@ _LOG = logging.getLogger(__name__)
 _PDU = struct.Struct(">BBL")
 _PDV = struct.Struct(">LBB")
 _TIMEVAL = struct.Struct("@ll")
-_LARGEST_REQUEST = 2**20  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 30 syntaxes are 100 KB
+_LARGEST_NEGOTIATION = 2**20  # bytes; an A-ASSOCIATE-RQ of 128 contexts of 30 syntaxes has 100 KB
+_LARGEST_VALUE = 2**18  # bytes of a PDU that is sent, to a peer that sets no limit
 
-_ASSOCIATE_RQ, _P_DATA, _RELEASE_RQ, _ABORT = 0x01, 0x04, 0x05, 0x07
+_ASSOCIATE_RQ, _ASSOCIATE_AC, _ASSOCIATE_RJ = 0x01, 0x02, 0x03
+_P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x04, 0x05, 0x06, 0x07
 
 # PS3.8 9.3.8: source, reason of an A-ABORT
 SERVICE_USER = (0, 0)
@@ -41,7 +51,11 @@ class AssociationLost(Exception):
 
 
 class UpperLayer:
-    """One accepted connection, from the A-ASSOCIATE-RQ to its end; for one thread."""
+    """One connection, from the A-ASSOCIATE-RQ to its end; for one thread.
+
+    ``max_pdu``: bytes of the largest P-DATA-TF that is taken. Every step raises AssociationLost
+    when the association ends otherwise than by a release.
+    """
 
     def __init__(self, connection: socket.socket, max_pdu: int) -> None:
         self._socket = connection
@@ -59,20 +73,34 @@ class UpperLayer:
             self._timeout = seconds
 
     def request(self) -> Any:
-        """The peer's A-ASSOCIATE primitive; raises AssociationLost."""
+        """As the acceptor: the peer's A-ASSOCIATE request."""
         kind, length = self._header()
         if kind != _ASSOCIATE_RQ:
             raise self.abort(UNEXPECTED_PDU, f"PDU type {kind:02X} before an association")
-        if length > _LARGEST_REQUEST:
-            raise self.abort(INVALID_PARAMETER, f"A-ASSOCIATE-RQ of {length} bytes")
+        return self._negotiation(A_ASSOCIATE_RQ(), kind, length)
+
+    def associate(self, request: A_ASSOCIATE) -> Any:
+        """As the requestor: the peer's answer to ``request``, which accepts or rejects."""
+        self._send(A_ASSOCIATE_RQ(request).encode())
+        kind, length = self._header()
+        if kind == _ABORT:
+            raise AssociationLost("the peer aborted instead of answering")
+        if kind not in (_ASSOCIATE_AC, _ASSOCIATE_RJ):
+            raise self.abort(UNEXPECTED_PDU, f"PDU type {kind:02X} before an association")
+        pdu = A_ASSOCIATE_AC() if kind == _ASSOCIATE_AC else A_ASSOCIATE_RJ()
+        return self._negotiation(pdu, kind, length)
+
+    def _negotiation(self, pdu: Any, kind: int, length: int) -> Any:
+        if length > _LARGEST_NEGOTIATION:
+            raise self.abort(INVALID_PARAMETER, f"PDU type {kind:02X} of {length} bytes")
         body = bytearray(length)
         self._fill(memoryview(body))
-        pdu = A_ASSOCIATE_RQ()
         try:
             pdu.decode(_PDU.pack(kind, 0, length) + bytes(body))
             return pdu.to_primitive()
         except Exception as error:  # noqa: BLE001 pynetdicom raises anything on broken bytes
-            raise self.abort(INVALID_PARAMETER, f"A-ASSOCIATE-RQ not understood: {error}") from None
+            why = f"PDU type {kind:02X} not understood: {error}"
+            raise self.abort(INVALID_PARAMETER, why) from None
 
     def accept(self, answer: A_ASSOCIATE) -> None:
         self._send(A_ASSOCIATE_AC(answer).encode())
@@ -84,8 +112,7 @@ class UpperLayer:
     def fragments(self) -> Iterator[tuple[int, int, memoryview]]:
         """Each PDV's context ID, control header and fragment, until the peer releases.
 
-        The fragment is a view into a buffer that the next step overwrites. Raises
-        AssociationLost when the association ends in any other way.
+        The fragment is a view into a buffer that the next step overwrites.
         """
         buffer = memoryview(bytearray(self._max_pdu))
         while True:
@@ -123,6 +150,33 @@ class UpperLayer:
         value = _PDV.pack(len(command) + 2, context_id, 0b11) + command
         self._send(_PDU.pack(_P_DATA, 0, len(value)) + value)
 
+    def send_dataset(self, context_id: int, dataset: BinaryIO, largest: int) -> None:
+        """Send from where ``dataset`` is to its end; ``largest``: the peer's limit, 0 for none."""
+        largest = min(largest or _LARGEST_VALUE, _LARGEST_VALUE)
+        start = _PDU.size + _PDV.size
+        pdu = bytearray(_PDU.size + largest)
+        room = memoryview(pdu)[start:]
+        position, end = dataset.tell(), dataset.seek(0, 2)
+        dataset.seek(position)
+        left = end - position
+        while True:
+            size = dataset.readinto(room[:left])  # type: ignore[attr-defined]
+            left -= size
+            control = 0b00 if left and size else 0b10
+            _PDU.pack_into(pdu, 0, _P_DATA, 0, _PDV.size + size)
+            _PDV.pack_into(pdu, _PDU.size, size + 2, context_id, control)
+            self._send(memoryview(pdu)[: start + size])
+            if control:
+                return
+
+    def release(self) -> None:
+        """As the requestor: end the association in order."""
+        self._send(A_RELEASE_RQ().encode())
+        kind, length = self._header()
+        if kind != _RELEASE_RP:
+            raise self.abort(UNEXPECTED_PDU, f"PDU type {kind:02X} instead of a release")
+        self._fill(memoryview(bytearray(length)))
+
     def abort(self, cause: tuple[int, int], why: str) -> AssociationLost:
         """Send an A-ABORT, if the peer still hears; the error to raise."""
         pdu = A_ABORT_RQ()
@@ -155,7 +209,7 @@ class UpperLayer:
             if not received:
                 raise AssociationLost("the connection was closed without a release")
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         try:
             self._socket.sendall(data)
         except BlockingIOError:

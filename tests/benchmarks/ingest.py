@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import statistics
 import subprocess
@@ -185,7 +184,8 @@ def measure(name: str, images: list[Path], associations: int) -> Measured:
                 )
                 for part in range(associations)
             ]
-            if any([sender.wait() for sender in senders]):
+            statuses = [sender.wait() for sender in senders]
+            if any(statuses):
                 raise SystemExit(f"{name} refused an object")
             seconds = time.perf_counter() - start
             cpu = _cpu_seconds(root) - cpu

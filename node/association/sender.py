@@ -1,0 +1,200 @@
+"""Sending objects to a peer, as the SCU, from files as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode, split_dataset
+
+from node.association.commands import Reply
+from node.association.peer import Peer
+from node.association.requestor import Context, Requestor, Timeouts
+from node.errors import AssociationError
+from node.storage import is_uid
+
+CALLING_AE = "HEPANODE"
+_SOP_INSTANCE_UID = 0x00080018
+_NO_DICOM = (InvalidDicomError, ValueError, EOFError, KeyError, AttributeError, NotImplementedError)
+_MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers up to 255
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The outcome for one file.
+
+    ``status``: the peer's C-STORE status (PS3.4 Table B.2-1), None when it gave none.
+    ``accepted``: success or a warning; the peer has the object. ``retryable``: worth another
+    try as it is: the association was lost or the peer was out of resources.
+    """
+
+    path: Path
+    sop_instance_uid: str
+    status: int | None
+    accepted: bool
+    error: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True)
+class _Object:
+    """A file to send: what it is, and where its data set starts."""
+
+    path: Path
+    context: Context
+    sop_instance_uid: str
+    offset: int
+
+
+def send(
+    paths: Iterable[Path],
+    peer: Peer,
+    *,
+    calling_ae: str = CALLING_AE,
+    timeouts: Timeouts | None = None,
+) -> Iterator[Sent]:
+    """Store DICOM files at ``peer``, one outcome per file in the given order, as they come.
+
+    The data sets go out of the files as they are; only explicit VR little endian is rewritten,
+    for a peer that takes no more than DICOM's default syntax. Nothing that a file or the peer
+    does raises: a refused context or a broken file is that file's outcome, and after a lost
+    association the rest are not sent. Associations are made as the files ask for contexts, 128
+    at most on each. For one thread.
+    """
+    for batch in _batches(_describe(path) for path in paths):
+        yield from _send_batch(batch, peer, calling_ae, timeouts or Timeouts())
+
+
+def _describe(path: Path) -> _Object | Sent:
+    """What a file holds; the outcome when it cannot be sent.
+
+    The data set's own UIDs are announced, not those of the file's meta: they may differ, and
+    then a receiver must refuse the object.
+    """
+    try:
+        with path.open("rb") as file:
+            header = read_partial(file, lambda tag, vr, length: tag > _SOP_INSTANCE_UID, force=True)
+            offset = _offset(path, header.file_meta)
+    except OSError as error:
+        return Sent(path, "", None, False, f"the file cannot be read: {error.strerror}")
+    except _NO_DICOM as error:
+        return Sent(path, "", None, False, f"this is no DICOM file: {error}")
+    meta = header.file_meta
+    uid = str(header.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID") or "")
+    sop_class = str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
+    syntax = str(meta.get("TransferSyntaxUID") or _guess(header))
+    for what, value in (
+        ("SOP Class UID", sop_class),
+        ("SOP Instance UID", uid),
+        ("Transfer Syntax UID", syntax),
+    ):
+        if not is_uid(value):
+            problem = "is not a valid UID" if value else "is missing"
+            return Sent(path, uid, None, False, f"{what} {problem}: the file cannot be sent")
+    return _Object(path, Context(sop_class, syntax), uid, offset)
+
+
+def _offset(path: Path, meta: Dataset) -> int:
+    """Where the data set starts; files of before PS3.10 have neither preamble nor meta."""
+    try:
+        return int(split_dataset(path)[1])
+    except InvalidDicomError:
+        if len(meta):
+            raise
+        return 0
+
+
+def _guess(header: Dataset) -> str:
+    """The syntax of a file without meta."""
+    is_implicit, is_little_endian = header.original_encoding
+    if not is_little_endian:
+        return str(ExplicitVRBigEndian)
+    return str(ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian)
+
+
+def _batches(items: Iterable[_Object | Sent]) -> Iterator[list[_Object | Sent]]:
+    """Runs of files that fit one association's presentation contexts."""
+    batch: list[_Object | Sent] = []
+    contexts: set[Context] = set()
+    for item in items:
+        needed = set(_proposals(item)) if isinstance(item, _Object) else set()
+        if len(contexts | needed) > _MOST_CONTEXTS:
+            yield batch
+            batch, contexts = [], set()
+        batch.append(item)
+        contexts |= needed
+    if batch:
+        yield batch
+
+
+def _proposals(item: _Object) -> list[Context]:
+    """The contexts that can carry an object, best first."""
+    if item.context.transfer_syntax != ExplicitVRLittleEndian:
+        return [item.context]
+    return [item.context, Context(item.context.abstract_syntax, str(ImplicitVRLittleEndian))]
+
+
+def _send_batch(
+    batch: list[_Object | Sent], peer: Peer, calling_ae: str, timeouts: Timeouts
+) -> Iterator[Sent]:
+    objects = [item for item in batch if isinstance(item, _Object)]
+    contexts = list(dict.fromkeys(context for item in objects for context in _proposals(item)))
+    association: Requestor | None = None
+    lost = ""
+    try:
+        for item in batch:
+            if isinstance(item, Sent):
+                yield item
+                continue
+            outcome: Sent | None = None
+            if not lost:
+                try:
+                    association = association or Requestor(peer, contexts, calling_ae, timeouts)
+                    outcome = _store(association, item)
+                except (AssociationError, OSError) as error:
+                    lost = str(error)
+            yield outcome or Sent(
+                item.path, item.sop_instance_uid, None, False, lost, retryable=True
+            )
+        if association is not None and not lost:
+            association.release()
+    finally:
+        if association is not None:
+            association.close()
+
+
+def _store(association: Requestor, item: _Object) -> Sent:
+    context = next((c for c in _proposals(item) if association.accepts(c)), None)
+    if context is None:
+        name = UID(item.context.abstract_syntax).name
+        syntax = UID(item.context.transfer_syntax).name
+        error = f"{association.peer} does not take {name} in {syntax}"
+        return Sent(item.path, item.sop_instance_uid, None, False, error)
+    with _dataset(item, context) as dataset:
+        reply = association.store(context, item.sop_instance_uid, dataset)
+    return _outcome(item, reply)
+
+
+def _dataset(item: _Object, context: Context) -> BinaryIO:
+    if context != item.context:
+        encoded = encode(dcmread(item.path), is_implicit_vr=True, is_little_endian=True)
+        return BytesIO(encoded or b"")
+    file = item.path.open("rb")
+    file.seek(item.offset)
+    return file
+
+
+def _outcome(item: _Object, reply: Reply) -> Sent:
+    """PS3.7 Annex C: 0000 is success; 0001, 0107, 0116 and Bxxx are warnings, it was stored."""
+    accepted = reply.status in (0x0000, 0x0001, 0x0107, 0x0116) or reply.status >> 12 == 0xB
+    error = "" if accepted else f"status {reply.status:04X} {reply.comment}".strip()
+    retryable = not accepted and (reply.status >> 8 == 0xA7 or reply.status == 0x0110)
+    return Sent(item.path, item.sop_instance_uid, reply.status, accepted, error, retryable)

@@ -23,11 +23,18 @@ def read_weights(bundle: Bundle) -> dict[str, torch.Tensor]:
     }
 
 
-def write_weights(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Tensors to a safetensors file, floating point ones in half precision."""
+def write_weights(
+    tensors: dict[str, torch.Tensor], path: Path, *, full: frozenset[str] = frozenset()
+) -> None:
+    """Tensors to a safetensors file, floating point ones in half precision.
+
+    full : keys that keep their precision, as small linear heads do.
+    """
     save_file(
         {
-            key: (value.half() if value.is_floating_point() else value).contiguous()
+            key: (value.half() if value.is_floating_point() and key not in full else value)
+            .detach()
+            .contiguous()
             for key, value in tensors.items()
         },
         path,

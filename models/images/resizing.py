@@ -28,7 +28,7 @@ def resize(
 
 
 def imagenet_tensor(
-    grey: Sequence[npt.NDArray[np.floating]] | torch.Tensor,
+    grey: Sequence[npt.NDArray[np.floating] | npt.NDArray[np.uint8]] | torch.Tensor,
     mean: tuple[float, float, float] = IMAGENET_MEAN,
     std: tuple[float, float, float] = IMAGENET_STD,
 ) -> torch.Tensor:

@@ -19,13 +19,20 @@ LARGEST = 14 * 1024 * 1024
 """Bytes that the weights of one network may take in the repository."""
 
 
-def write_bundle(folder: Path, tensors: dict[str, torch.Tensor], card: Mapping[str, Any]) -> Bundle:
+def write_bundle(
+    folder: Path,
+    tensors: dict[str, torch.Tensor],
+    card: Mapping[str, Any],
+    *,
+    full: frozenset[str] = frozenset(),
+) -> Bundle:
     """Writes weights and card into a folder and reads them back as a bundle.
 
-    card : everything but the digest. TrainingError when the weights are larger than 14 MB.
+    card : everything but the digest. full : tensors that keep their precision. TrainingError when
+    the weights are larger than 14 MB.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_weights(tensors, folder / WEIGHTS)
+    write_weights(tensors, folder / WEIGHTS, full=full)
     size = (folder / WEIGHTS).stat().st_size
     if size > LARGEST:
         raise TrainingError(

@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from node.errors import FrameError, StorageError
@@ -23,6 +24,7 @@ from workers.findings import Reason
 
 BAD_CONTENT = (
     InvalidDicomError,
+    BytesLengthException,
     ValueError,
     TypeError,
     AttributeError,
@@ -58,6 +60,8 @@ TAGS = (
 )
 """The elements that this room reads; the others, vendors' raw volumes too, are skipped over."""
 
+_SPECIFIC = tuple(Tag(keyword) for keyword in TAGS)
+_META_BYTES = 2048
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _UNDEFINED = 0xFFFFFFFF
 
@@ -145,9 +149,9 @@ def _parse(path: Path, stream: BinaryIO, limit: int) -> tuple[Header, BinaryIO]:
     with quiet():
         try:
             stream = _inflated(path, stream, limit)
-            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
+            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=list(_SPECIFIC))
             pixel_data = _pixel_data(stream, dataset)
-            syntax = dataset.file_meta.get("TransferSyntaxUID")
+            syntax = value(dataset.file_meta, "TransferSyntaxUID")
         except BAD_CONTENT as error:
             # Messages of pydicom may quote values, and so the patient: only the kind is kept.
             raise FrameError(
@@ -159,7 +163,7 @@ def _parse(path: Path, stream: BinaryIO, limit: int) -> tuple[Header, BinaryIO]:
             dataset=dataset,
             transfer_syntax=str(syntax),
             sop_class_uid=str(
-                value(dataset, "SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+                value(dataset, "SOPClassUID") or value(dataset.file_meta, "MediaStorageSOPClassUID")
             ),
             series_instance_uid=str(value(dataset, "SeriesInstanceUID") or ""),
             instance_number=integer(dataset, "InstanceNumber") or 0,
@@ -171,6 +175,10 @@ def _parse(path: Path, stream: BinaryIO, limit: int) -> tuple[Header, BinaryIO]:
 
 def _inflated(path: Path, stream: BinaryIO, limit: int) -> BinaryIO:
     """The stream itself, or for a deflated data set (PS3.5 A.5) a plain one in memory."""
+    might_be = str(DeflatedExplicitVRLittleEndian).encode() in stream.read(_META_BYTES)
+    stream.seek(0)
+    if not might_be:
+        return stream
     meta = read_file_meta_info(path)
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return stream

@@ -94,8 +94,8 @@ def _native_frames(header: Header, said: Layout) -> int:
         raise FrameError("native pixel data of undefined length", Reason.UNREADABLE)
     one, whole = said.native_bits, 8 * header.pixel_data.length
     surplus = whole - one * said.frames
-    # A row too much, or a frame too short: rows and columns are not those of the pixels.
-    if one > whole or (surplus > 0 and surplus % one >= max(one // said.rows, 16)):
+    # Trailing padding is common, but more of it means that rows and columns are not the pixels'.
+    if one > whole or (surplus > 0 and surplus % one > max(one // 50, 16)):
         raise FrameError(
             f"{header.pixel_data.length} bytes of pixel data do not hold frames of {one // 8}",
             Reason.UNREADABLE,

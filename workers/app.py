@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from contextlib import nullcontext
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 
 from node.dispatch import Publisher, celery_app, dispatching
 from node.dispatch.broker import TASK
@@ -14,21 +16,15 @@ from node.settings import Settings
 from node.tracking import Database
 from workers.tasks import RunTask
 
-_ARGUMENTS = (
-    "worker",
-    "--pool=solo",
-    "--concurrency=1",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-    "--loglevel=WARNING",
-)
-
-
 def create_app(settings: Settings, db: Database) -> Celery:
     """The Celery application with the one task; what ``celery -A`` would want of a worker."""
     app = celery_app(settings.broker)
-    app.task(name=TASK, shared=False)(RunTask(settings, db, worker=f"{_host()}/{os.getpid()}"))
+    perform = RunTask(settings, db, worker=f"{_host()}/{os.getpid()}")
+
+    def task(run: int) -> None:
+        perform(run)
+
+    app.task(name=TASK, shared=False)(task)
     return app
 
 
@@ -37,10 +33,22 @@ def run(settings: Settings) -> int:
     db = Database(settings.database_url)
     db.check_revision()
     app = create_app(settings, db)
-    embedded = dispatching(settings, Publisher(app)) if not settings.broker.url else nullcontext()
+    # A container often runs as root; the warning is about pickled messages, which are refused.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    consumer = app.Worker(
+        hostname=f"hepanode-{os.getpid()}@{_host()}",
+        pool="solo",
+        concurrency=1,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+    embedded = nullcontext() if settings.broker.url else dispatching(settings, Publisher(app))
     with embedded:
-        app.worker_main([*_ARGUMENTS, f"--hostname=hepanode-{os.getpid()}@{_host()}"])
-    return 0
+        consumer.start()
+    return int(consumer.exitcode or 0)
 
 
 def _host() -> str:

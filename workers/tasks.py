@@ -17,10 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class RunTask:
-    """Callable as ``task(run=id)``; messages for runs that are not to be had are harmless."""
+    """Called with a run's id; for a run that is not to be had it does nothing."""
 
     def __init__(self, settings: Settings, db: Database, worker: str) -> None:
-        self.__name__ = "run"
         self._dispatch = settings.dispatch
         self._time_limit = settings.analysis.time_limit
         self._db = db

@@ -15,7 +15,7 @@ from kombu.entity import Exchange, Queue
 from node.settings import Broker
 
 TASK = "hepanode.run"
-MEMORY = "memory://"
+MEMORY = "memory://localhost/"
 
 
 def celery_app(broker: Broker) -> Celery:

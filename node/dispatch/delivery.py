@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from node.association.sender import Peer, Sent, send
+from node.association.peer import Peer
+from node.association.requestor import Timeouts
+from node.association.sender import Sent, send
 from node.errors import TrackingError
 from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, deliveries
@@ -19,13 +21,10 @@ from node.tracking import Database, Delivery, deliveries
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.25
-_LEASE_SECONDS = 30.0  # beyond the time-out of one object
+_LEASE_SECONDS = 30.0  # beyond what one object can take: connect, send, answer
 _MAX_PROCESSING_FAILURES = 8
 
-# PS3.4 Table B.2-1 and PS3.7 Annex C: what the same object may meet with success later.
-_OUT_OF_RESOURCES = range(0xA700, 0xA800)
-_RESOURCE_LIMITATION = 0x0213
-_PROCESSING_FAILURE = 0x0110
+_PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.11: also what some PACS answer to what they never take
 
 
 class Deliverer:
@@ -55,7 +54,7 @@ class Deliverer:
 
     def deliver_due(self) -> float:
         """Send one due result set; the seconds to wait before the next call."""
-        lease = _LEASE_SECONDS + self._destination.timeout
+        lease = _LEASE_SECONDS + 3 * self._destination.timeout
         due = deliveries.claim_set(self._db, self._destination.name, lease_seconds=lease)
         if not due:
             return _IDLE_SECONDS
@@ -67,9 +66,13 @@ class Deliverer:
         self._outages = 0
         return 0
 
-    def _send(self, paths: Sequence[Path]):  # type: ignore[no-untyped-def]
+    def _send(self, paths: Sequence[Path]) -> Iterator[Sent]:
+        timeout = self._destination.timeout
         return send(
-            paths, self._peer, calling_ae=self._calling_ae, timeout=self._destination.timeout
+            paths,
+            self._peer,
+            calling_ae=self._calling_ae,
+            timeouts=Timeouts.all(timeout),
         )
 
     def _record(self, delivery: Delivery, outcome: Sent) -> bool:
@@ -117,8 +120,6 @@ class Deliverer:
 
 
 def _may_succeed_later(outcome: Sent, attempts: int) -> bool:
-    if outcome.status is None:
-        return not outcome.refused
-    if outcome.status in _OUT_OF_RESOURCES or outcome.status == _RESOURCE_LIMITATION:
-        return True
-    return outcome.status == _PROCESSING_FAILURE and attempts < _MAX_PROCESSING_FAILURES
+    if outcome.status == _PROCESSING_FAILURE and attempts >= _MAX_PROCESSING_FAILURES:
+        return False
+    return outcome.retryable

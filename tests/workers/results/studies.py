@@ -1,0 +1,241 @@
+"""Studies of real ultrasound files, with findings such as the analysis room makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
+from pydicom.pixels import apply_color_lut
+from pydicom.uid import UltrasoundImageStorage
+
+from tests.peers import shared
+from workers.findings import (
+    Abstention,
+    Diameters,
+    Dropped,
+    FatFinding,
+    FrameReading,
+    FrameRef,
+    HeatmapFinding,
+    LesionFinding,
+    ModelIdentity,
+    Reason,
+    StudyFindings,
+)
+from workers.results import ResultContext, ResultObject, build
+
+LESION_MODEL = ModelIdentity(
+    name="lesion-attention",
+    version="1.0",
+    digest="ab" * 32,
+    validation_status="cross-validated on public data",
+    figures="detection AUC 0.95 (0.93 to 0.97), malignancy AUC 0.86 (0.82 to 0.89), 600 images",
+)
+FAT_MODEL = ModelIdentity(
+    name="fat-multiview",
+    version="1.0",
+    digest="cd" * 32,
+    validation_status="simulated data only",
+)
+CONTEXT = ResultContext(
+    result_key="5e" * 32,
+    version=1,
+    predecessors=(),
+    created_at=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
+    run_id=12,
+    node_name="hepanode at ward 3",
+    node_serial="node-1",
+    software_version="0.1.0",
+)
+LATER = replace(
+    CONTEXT,
+    result_key="6f" * 32,
+    version=2,
+    predecessors=(("1.2.840.10008.5.1.4.1.1.88.34", "2.25.123"),),
+)
+
+
+@cache
+def path_of(name: str) -> Path:
+    """A file of pydicom-data."""
+    path = get_testdata_file(name, download=False)
+    assert path is not None, f"pydicom-data holds no {name}"
+    return Path(path)
+
+
+def header_of(name: str) -> Dataset:
+    """What the node keeps of an instance: everything but the pixels, nothing decoded yet."""
+    return dcmread(path_of(name), stop_before_pixels=True)
+
+
+@cache
+def pixels_of(name: str, number: int = 1) -> NDArray[np.uint8]:
+    """One frame as a viewer shows it, (rows, columns, 3) uint8."""
+    dataset = dcmread(path_of(name))
+    frames = dataset.pixel_array
+    photometric = dataset.PhotometricInterpretation
+    if photometric == "PALETTE COLOR":
+        frames = apply_color_lut(frames, dataset)
+    if frames.dtype == np.uint16:
+        frames = (frames // 256).astype(np.uint8)
+    if photometric == "MONOCHROME2":
+        frames = np.repeat(frames[..., None], 3, axis=-1)
+    if frames.ndim == 4:
+        frames = frames[number - 1]
+    return np.ascontiguousarray(frames)
+
+
+def blank_header(series: int = 1, instance: int = 1, **attributes: object) -> Dataset:
+    """An instance with nothing but the UIDs that the receiver insists on."""
+    header = Dataset()
+    header.SOPClassUID = UltrasoundImageStorage
+    header.SOPInstanceUID = f"1.2.3.{series}.{instance}"
+    header.SeriesInstanceUID = f"1.2.3.{series}"
+    header.StudyInstanceUID = "1.2.3"
+    for keyword, value in attributes.items():
+        setattr(header, keyword, value)
+    return header
+
+
+def frame_of(header: Dataset, number: int = 1) -> FrameRef:
+    return FrameRef(
+        sop_instance_uid=header.SOPInstanceUID,
+        sop_class_uid=header.SOPClassUID,
+        series_instance_uid=header.SeriesInstanceUID,
+        number=number,
+        number_of_frames=int(header.get("NumberOfFrames") or 1),
+    )
+
+
+def by_uid(*headers: Dataset) -> dict[str, Dataset]:
+    return {header.SOPInstanceUID: header for header in headers}
+
+
+def attention(shape: tuple[int, int], centre: tuple[float, float], width: float) -> NDArray:
+    """A blob of 0..1, as an attention map looks."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    distance = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * width**2)
+    return (0.93 * np.exp(-distance)).astype(np.float32)
+
+
+def ring(centre: tuple[float, float], radii: tuple[float, float], points: int = 40) -> tuple:
+    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    return tuple(
+        (float(centre[0] + radii[0] * np.cos(a)), float(centre[1] + radii[1] * np.sin(a)))
+        for a in angles
+    )
+
+
+def findings_of(
+    frames: Sequence[FrameRef],
+    window: tuple[int, int, int, int],
+    *,
+    diameters: Diameters | None = None,
+    outline_kind: str = "attention",
+) -> StudyFindings:
+    """A lesion in the first frame, fat over all of them, two maps, and some things left out."""
+    x0, y0, x1, y1 = window
+    centre = (x0 + 0.6 * (x1 - x0), y0 + 0.45 * (y1 - y0))
+    outline = ring(centre, (0.13 * (x1 - x0), 0.11 * (y1 - y0)))
+    lesion = LesionFinding(
+        tracking_id="Lesion 1",
+        frame=frames[0],
+        outline=outline,
+        outline_kind=outline_kind,
+        probabilities={"lesion": 0.934, "malignant": 0.7125},
+        model=LESION_MODEL,
+        diameters=diameters,
+    )
+    fat = FatFinding(
+        fat_percent=12.34,
+        p_5=0.913,
+        p_10=0.642,
+        views=("hepatorenal", "subcostal"),
+        frames=tuple(frames),
+        frames_of_unknown_view=1,
+        model=FAT_MODEL,
+    )
+    signed = attention((16, 22), (6, 6), 4) - attention((16, 22), (16, 11), 3)
+    return StudyFindings(
+        lesion_model=LESION_MODEL,
+        fat_model=FAT_MODEL,
+        frames=tuple(frames),
+        dropped=(
+            Dropped("1.2.3.9.1", 1, Reason.DOPPLER, "colour"),
+            Dropped("1.2.3.9.1", 2, Reason.DOPPLER, "colour"),
+            Dropped("1.2.3.9.2", None, Reason.NOT_AN_IMAGE),
+        ),
+        readings=tuple(
+            FrameReading(frame, {"lesion": 0.934 if i == 0 else 0.2})
+            for i, frame in enumerate(frames)
+        ),
+        lesions=(lesion,),
+        fat=fat,
+        abstentions=(Abstention("size", Reason.NOT_MEASURED),),
+        heatmaps=(
+            HeatmapFinding(
+                frame=frames[0],
+                kind="lesion",
+                values=attention((16, 22), (13, 7), 2.6),
+                window=window,
+                signed=False,
+                caption=("Lesion 93.4 %, malignant 71.3 %", "Not calibrated: no size in mm"),
+                model=LESION_MODEL,
+                outline=outline,
+            ),
+            HeatmapFinding(
+                frame=frames[0],
+                kind="fat",
+                values=0.04 * signed,
+                window=window,
+                signed=True,
+                caption=("Liver fat 12.3 %, at least 5 %: 91.3 %, at least 10 %: 64.2 %",),
+                model=FAT_MODEL,
+            ),
+        ),
+        thresholds={"lesion": 0.5},
+    )
+
+
+NOTHING = StudyFindings(lesion_model=None, fat_model=None, frames=(), dropped=())
+
+
+def results_of_file(
+    name: str, context: ResultContext = CONTEXT, number: int = 1
+) -> list[ResultObject]:
+    """The result set of a study that is one real file."""
+    header = header_of(name)
+    pixels = pixels_of(name, number)
+    window = (0, 0, pixels.shape[1], pixels.shape[0])
+    findings = findings_of([frame_of(header, number)], window)
+    return list(build(context, findings, by_uid(header), lambda _: pixels))
+
+
+def report_of(
+    findings: StudyFindings, headers: Mapping[str, Dataset], context: ResultContext = CONTEXT
+) -> ResultObject:
+    """The report alone."""
+    return list(build(context, replace(findings, heatmaps=()), headers, _no_pixels))[-1]
+
+
+def _no_pixels(frame: FrameRef) -> NDArray[np.uint8]:
+    raise AssertionError(f"a report asked for the pixels of frame {frame.number}")
+
+
+def aul(lesion: bool = True) -> Iterable[tuple[NDArray[np.uint8], dict]]:
+    """Liver images of the shared data, with their annotation."""
+    folder = shared() / "data" / "aul"
+    for line in (folder / "annotations.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if bool(row.get("mass")) is lesion:
+            with Image.open(folder / "images" / f"{row['id']}.jpg") as image:
+                yield np.asarray(image.convert("RGB")), row

@@ -1,0 +1,148 @@
+"""Whatever the source, others accept what we write: dicom3tools, DCMTK, highdicom, pydicom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from highdicom.sr import Comprehensive3DSR
+from pydicom import Dataset
+
+from node.identity import is_own
+from tests.workers.results.studies import (
+    CONTEXT,
+    LATER,
+    NOTHING,
+    blank_header,
+    by_uid,
+    findings_of,
+    frame_of,
+    header_of,
+    pixels_of,
+    report_of,
+    results_of_file,
+)
+from tests.workers.results.tools import dciodvfy, dsrdump, read_back, write
+from workers.results import build, encode
+
+SOURCES = {
+    "colour, single frame": "US1_UNCR.dcm",
+    "colour, multi-frame, lossy": "examples_ybr_color.dcm",
+    "grey": "JPGLosslessP14SV1_1s_1f_8b.dcm",
+    "palette": "OBXXXX1A.dcm",
+    "palette, 16 bits, big endian": "gdcm-US-ALOKA-16_big.dcm",
+}
+JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+CHARACTER_SETS = {
+    "Japanese": (["", "ISO 2022 IR 87"], JAPANESE),
+    "UTF-8": ("ISO_IR 192", "Παπαδόπουλος^Γιώργος"),
+    "Greek": ("ISO_IR 126", "Παπαδόπουλος^Γιώργος"),
+    "Korean": (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+    "Chinese": ("GB18030", "Wang^XiaoDong=王^小东"),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES.values(), ids=SOURCES.keys())
+def test_dicom3tools_finds_no_error(name: str, tmp_path: Path) -> None:
+    for result in results_of_file(name, LATER):
+        assert dciodvfy(write(result, tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", ["color-pl.dcm", "ExplVR_BigEnd.dcm"])
+def test_an_invalid_source_adds_no_error_of_ours(name: str, tmp_path: Path) -> None:
+    """Malformed dates, no Patient ID, UIDs of no registered root; only the UIDs must stay."""
+    for result in results_of_file(name):
+        errors = dciodvfy(write(result, tmp_path))
+        assert [error for error in errors if '"999.999.' not in error] == []
+
+
+@pytest.mark.parametrize(("terms", "name"), CHARACTER_SETS.values(), ids=CHARACTER_SETS.keys())
+def test_names_keep_their_character_set(terms: str | list[str], name: str, tmp_path: Path) -> None:
+    header = blank_header(SpecificCharacterSet=terms, PatientName=name, PatientID="7")
+    report = report_of(NOTHING, by_uid(header))
+    path = write(report, tmp_path)
+    assert dciodvfy(path) == []
+    again = read_back(report, tmp_path)
+    assert str(again.PatientName) == name
+    assert list(again["SpecificCharacterSet"].value or [""]) == list(terms)
+    assert "Change made to the source header" not in dsrdump(path)
+
+
+def test_a_study_without_anything_to_analyse_gets_a_valid_report(tmp_path: Path) -> None:
+    report = report_of(NOTHING, by_uid(blank_header()))
+    assert dciodvfy(write(report, tmp_path)) == []
+    assert "Qualitative Evaluations" in dsrdump(write(report, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    ["1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.4.1.1.3", "1.2.840.113543.6.6.1.3.10002"],
+    ids=["retired", "retired multi-frame", "private"],
+)
+def test_sources_of_retired_and_private_classes_are_reported_on(
+    sop_class: str, tmp_path: Path
+) -> None:
+    header = blank_header(SOPClassUID=sop_class, Rows=240, Columns=320)
+    report = report_of(findings_of([frame_of(header)], (0, 0, 320, 240)), by_uid(header))
+    assert dciodvfy(write(report, tmp_path)) == []
+    assert sop_class.encode() in encode(report)
+
+
+def test_every_object_names_its_own_maker() -> None:
+    for result in results_of_file("examples_rgb_color.dcm"):
+        assert is_own(result.dataset)
+
+
+def test_the_same_key_gives_the_same_bytes() -> None:
+    first = [encode(r) for r in results_of_file("examples_rgb_color.dcm")]
+    assert [encode(r) for r in results_of_file("examples_rgb_color.dcm")] == first
+    other = [encode(r) for r in results_of_file("examples_rgb_color.dcm", LATER)]
+    assert not set(first) & set(other)
+
+
+def test_heatmaps_come_first_and_the_report_last() -> None:
+    results = results_of_file("examples_rgb_color.dcm")
+    assert [r.kind for r in results] == ["heatmap", "heatmap", "report"]
+    assert len({r.series_instance_uid for r in results}) == 3
+    assert len({r.dataset.SeriesNumber for r in results}) == 3
+    assert all(r.dataset.StudyInstanceUID == results[0].dataset.StudyInstanceUID for r in results)
+
+
+def test_no_line_of_the_log_names_the_patient(caplog: pytest.LogCaptureFixture) -> None:
+    header = blank_header(PatientName="Zweistein^Albert", PatientID="geheim-77", Rows=9, Columns=9)
+    frame = frame_of(header)
+    pixels = pixels_of("examples_rgb_color.dcm")
+    findings = findings_of([frame], (0, 0, 320, 240))
+    with caplog.at_level("DEBUG"):
+        for result in build(CONTEXT, findings, by_uid(header), lambda _: pixels):
+            encode(result)
+    assert "Zweistein" not in caplog.text
+    assert "geheim" not in caplog.text
+
+
+def test_highdicom_reads_the_report_back(tmp_path: Path) -> None:
+    header = header_of("examples_ybr_color.dcm")
+    findings = findings_of([frame_of(header, 12), frame_of(header, 20)], (10, 20, 310, 220))
+    dataset: Dataset = read_back(report_of(findings, by_uid(header)), tmp_path)
+    content = Comprehensive3DSR.from_dataset(dataset).content
+    (lesion,) = content.get_planar_roi_measurement_groups()
+    assert lesion.tracking_identifier == "Lesion 1"
+    assert lesion.finding_type.meaning == "Lesion"
+    assert [site.value.meaning for site in lesion.finding_sites] == ["Liver"]
+    values = {m.name.meaning: (m.value, m.unit.value) for m in lesion.get_measurements()}
+    assert values == {"Certainty of Finding": (93.4, "%"), "Probability of cancer": (71.2, "%")}
+    outline = lesion.roi.value
+    assert (outline[0] == outline[-1]).all()
+    assert np.allclose(outline[:-1], findings.lesions[0].outline, atol=0.01)
+    image = lesion.roi.ContentSequence[0].ReferencedSOPSequence[0]
+    assert image.ReferencedSOPInstanceUID == header.SOPInstanceUID
+    assert image.ReferencedFrameNumber == 12
+    search, fat = content.get_image_measurement_groups()
+    fat_values = {m.name.meaning: m.value for m in fat.get_measurements()}
+    assert fat_values["Fat fraction"] == 12.3
+    assert fat_values["Probability of liver fat fraction of 5 % or more"] == 91.3
+    assert fat_values["Frames of unknown view"] == 1
+    search_values = {m.name.meaning: m.value for m in search.get_measurements()}
+    assert search_values["Threshold Value"] == 50
+    assert search_values["Number of frames examined"] == 2

@@ -1,0 +1,255 @@
+"""What the report says, and what it must not say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.errors import ResultError
+from tests.workers.results.studies import (
+    CONTEXT,
+    FAT_MODEL,
+    LATER,
+    LESION_MODEL,
+    NOTHING,
+    blank_header,
+    by_uid,
+    findings_of,
+    frame_of,
+    report_of,
+)
+from tests.workers.results.tools import dciodvfy, items, name_of, said, value_of, write
+from workers.findings import Abstention, Diameters, Dropped, Reason, StudyFindings
+from workers.results import ResultObject, codes
+from workers.results.envelope import contributing_equipment
+from workers.results.identity import weights_uid
+
+HEADER = blank_header(Rows=480, Columns=640)
+FRAME = frame_of(HEADER)
+WINDOW = (0, 0, 640, 480)
+DIAMETERS = Diameters(((10.0, 10.0), (40.0, 50.0)), ((20.0, 20.0), (44.0, 27.0)))
+
+
+def report(findings: StudyFindings) -> ResultObject:
+    return report_of(findings, by_uid(HEADER))
+
+
+def test_a_calibrated_lesion_is_measured_in_millimetres() -> None:
+    diameters = replace(DIAMETERS, long_mm=23.45, short_mm=11.0)
+    lines = said(report(findings_of([FRAME], WINDOW, diameters=diameters)))
+    assert ("Long axis", "23.4 mm") in lines
+    assert ("Short axis", "11 mm") in lines
+    assert not any(unit.endswith("{pixels}") for name, unit in lines if "axis" in name)
+
+
+def test_an_uncalibrated_lesion_is_measured_in_pixels_and_the_report_says_so() -> None:
+    lines = said(report(findings_of([FRAME], WINDOW, diameters=DIAMETERS)))
+    assert ("Long axis", "50 {pixels}") in lines
+    assert ("Short axis", "25 {pixels}") in lines
+    assert ("Length unit", "Pixels: the image has no usable calibration") in lines
+    assert not any(value.endswith(" mm") for _, value in lines)
+
+
+def test_a_lesion_without_diameters_has_no_length() -> None:
+    lines = said(report(findings_of([FRAME], WINDOW)))
+    assert not any("axis" in name or value.endswith(" mm") for name, value in lines)
+    assert ("Lesion size not answered", "No model on this node outlines the lesion") in lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "meaning"),
+    [
+        ("attention", "Region the model attended to, not the border of the lesion"),
+        ("segmentation", "Border of the lesion as segmented by the model"),
+    ],
+)
+def test_the_report_says_what_the_outline_means(kind: str, meaning: str) -> None:
+    lines = said(report(findings_of([FRAME], WINDOW, outline_kind=kind)))
+    assert ("Meaning of the outline", meaning) in lines
+
+
+def test_a_lesion_without_outline_still_has_its_group(tmp_path: Path) -> None:
+    findings = findings_of([FRAME], WINDOW)
+    lesion = replace(findings.lesions[0], outline=((1.0, 1.0), (2.0, 2.0)))
+    result = report(replace(findings, lesions=(lesion,)))
+    assert ("Tracking Identifier", "Lesion 1") in said(result)
+    assert not any(item.ValueType == "SCOORD" for item in items(result.dataset))
+    assert dciodvfy(write(result, tmp_path)) == []
+
+
+def test_an_outline_stays_inside_its_image() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    lesion = replace(findings.lesions[0], outline=((-5.0, 20.0), (700.0, 20.0), (300.0, 500.0)))
+    result = report(replace(findings, lesions=(lesion,)))
+    (region,) = (item for item in items(result.dataset) if item.ValueType == "SCOORD")
+    assert list(region.GraphicData) == [0, 20, 640, 20, 300, 480, 0, 20]
+
+
+def test_no_lesion_is_a_finding_of_its_own() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    lines = said(report(replace(findings, lesions=())))
+    assert ("Result of the lesion search", "No lesion at or above the decision threshold") in lines
+    assert ("Certainty of Finding", "93.4 %") in lines
+    assert ("Threshold Value", "50 %") in lines
+    assert ("Finding", "Lesion") not in lines
+
+
+def test_a_class_without_a_code_keeps_the_models_word() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    lesion = replace(findings.lesions[0], probabilities={"lesion": 0.9, "echinococcus": 0.25})
+    lines = said(report(replace(findings, lesions=(lesion,))))
+    at = lines.index(("Probability of a class of the model", "25 %"))
+    assert lines[at + 1] == ("Name of the class", "echinococcus")
+
+
+def test_a_value_that_is_no_number_is_left_out() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    assert findings.fat is not None
+    fat = replace(findings.fat, fat_percent=float("nan"))
+    lines = said(report(replace(findings, fat=fat)))
+    assert "Fat fraction" not in dict(lines)
+    assert "Probability of liver fat fraction of 5 % or more" in dict(lines)
+
+
+def test_every_model_result_carries_its_standing() -> None:
+    result = report(findings_of([FRAME], WINDOW))
+    groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]
+    assert len(groups) == 3
+    for group, model in zip(groups, (LESION_MODEL, LESION_MODEL, FAT_MODEL), strict=True):
+        lines = [(name_of(i), value_of(i)) for i in items(group)]
+        assert ("Review status", "AI result, not reviewed by a physician") in lines
+        assert ("Validation status of the model", model.validation_status) in lines
+        assert ("Algorithm Name", model.name) in lines
+        assert ("Algorithm Version", model.version) in lines
+        assert ("Algorithm Parameters", f"Device UID {weights_uid(model.digest)}") in lines
+    assert ("Validation figures of the model", LESION_MODEL.figures) in said(result)
+    assert result.dataset.CompletionFlag == "COMPLETE"
+    assert result.dataset.VerificationFlag == "UNVERIFIED"
+    assert result.dataset.PreliminaryFlag == "PRELIMINARY"
+
+
+def test_contributing_equipment_names_each_model_by_its_weights() -> None:
+    equipment = report(findings_of([FRAME], WINDOW)).dataset.ContributingEquipmentSequence
+    assert [item.ManufacturerModelName for item in equipment] == [LESION_MODEL.name, FAT_MODEL.name]
+    assert equipment[0].DeviceUID == weights_uid(LESION_MODEL.digest)
+    purpose = equipment[0].PurposeOfReferenceCodeSequence[0]
+    assert (purpose.CodeValue, purpose.CodingSchemeDesignator) == ("109102", "DCM")
+    other = replace(LESION_MODEL, digest="ef" * 32)
+    assert contributing_equipment([other])[0].DeviceUID != equipment[0].DeviceUID
+
+
+def test_what_was_not_analysed_is_counted_by_reason() -> None:
+    dropped = [
+        *(Dropped("1.2.3.1.7", n, Reason.NOT_SAMPLED, f"detail {n}") for n in range(1, 41)),
+        Dropped("1.2.3.1.8", 3, Reason.DOPPLER),
+        Dropped("1.2.3.1.9", 1, Reason.DOPPLER),
+        Dropped("1.2.3.1.10", None, Reason.UNREADABLE, "lies about its size"),
+    ]
+    lines = said(report(replace(NOTHING, dropped=tuple(dropped))))
+    at = lines.index(("Not analysed", "Other frames of the same loop stand for it"))
+    assert lines[at + 1] == ("Number of instances not analysed", "1 {instances}")
+    assert lines[at + 2] == ("Number of frames not analysed", "40 {frames}")
+    assert lines[at + 8] == ("Detail", "and 35 more")
+    at = lines.index(("Not analysed", "Colour or spectral Doppler"))
+    assert lines[at + 1] == ("Number of instances not analysed", "2 {instances}")
+    assert ("Detail", "lies about its size") in lines
+
+
+def test_abstentions_say_what_and_why() -> None:
+    findings = replace(
+        NOTHING,
+        abstentions=(
+            Abstention("study", Reason.NO_FRAMES, "2 instances, all Doppler"),
+            Abstention("fat", Reason.MODEL_UNAVAILABLE),
+            Abstention("fibrosis", Reason.MODEL_UNAVAILABLE),
+        ),
+    )
+    lines = said(report(findings))
+    at = lines.index(("Study not answered", "No frame of the study could be analysed"))
+    assert lines[at + 1] == ("Detail", "2 instances, all Doppler")
+    assert ("Liver fat not answered", "The model is not available on this node") in lines
+    at = lines.index(("Question not answered", "The model is not available on this node"))
+    assert lines[at + 1] == ("Detail", "fibrosis")
+
+
+def test_a_study_of_only_reports_references_them(tmp_path: Path) -> None:
+    sr = "1.2.840.10008.5.1.4.1.1.88.33"
+    headers = by_uid(*(blank_header(2, n, SOPClassUID=sr) for n in (1, 2)))
+    dropped = tuple(Dropped(uid, None, Reason.NOT_AN_IMAGE) for uid in headers)
+    result = report_of(replace(NOTHING, dropped=dropped), headers)
+    (study,) = result.dataset.CurrentRequestedProcedureEvidenceSequence
+    (series,) = study.ReferencedSeriesSequence
+    assert {i.ReferencedSOPInstanceUID for i in series.ReferencedSOPSequence} == set(headers)
+    assert "Image Library" not in dict(said(result))
+    assert dciodvfy(write(result, tmp_path)) == []
+
+
+def test_own_results_are_no_evidence() -> None:
+    own = blank_header(9, 1)
+    dropped = (Dropped(own.SOPInstanceUID, None, Reason.OWN_RESULT),)
+    result = report_of(replace(NOTHING, dropped=dropped), by_uid(HEADER, own))
+    assert own.SOPInstanceUID not in str(result.dataset.CurrentRequestedProcedureEvidenceSequence)
+    assert HEADER.SOPInstanceUID in str(result.dataset.CurrentRequestedProcedureEvidenceSequence)
+
+
+def test_the_image_library_names_each_instance_with_its_frames() -> None:
+    loop = blank_header(1, 2, NumberOfFrames=30, Rows=480, Columns=640)
+    frames = [FRAME, frame_of(loop, 3), frame_of(loop, 17)]
+    result = report_of(findings_of(frames, WINDOW), by_uid(HEADER, loop))
+    (library,) = (i for i in result.dataset.ContentSequence if name_of(i) == "Image Library")
+    still, cine = (i for i in items(library) if i.ValueType == "IMAGE")
+    assert "ReferencedFrameNumber" not in still.ReferencedSOPSequence[0]
+    assert list(cine.ReferencedSOPSequence[0].ReferencedFrameNumber) == [3, 17]
+
+
+def test_a_new_version_names_the_report_before_it() -> None:
+    before = report_of(NOTHING, by_uid(HEADER), CONTEXT)
+    context = replace(LATER, predecessors=((before.sop_class_uid, before.sop_instance_uid),))
+    after = report_of(NOTHING, by_uid(HEADER), context)
+    (study,) = after.dataset.PredecessorDocumentsSequence
+    assert study.StudyInstanceUID == HEADER.StudyInstanceUID
+    (series,) = study.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == before.series_instance_uid
+    (reference,) = series.ReferencedSOPSequence
+    assert reference.ReferencedSOPInstanceUID == before.sop_instance_uid
+    assert reference.ReferencedSOPClassUID == before.sop_class_uid
+    assert "PredecessorDocumentsSequence" not in before.dataset
+    assert after.dataset.SeriesDescription.endswith("not reviewed (version 2)")
+
+
+def test_texts_of_ours_fit_every_character_set() -> None:
+    model = replace(LESION_MODEL, figures="AUC 0.95 ± 0.02 — n ≥ 600, Zürich")
+    findings = replace(findings_of([FRAME], WINDOW), lesion_model=model)
+    lines = dict(said(report(findings)))
+    assert "AUC 0.95 +/- 0.02 - n >= 600, Zurich" in said_values(report(findings))
+    assert all(value.isascii() for value in lines.values())
+
+
+def said_values(result: ResultObject) -> list[str]:
+    return [value for _, value in said(result)]
+
+
+def test_nothing_is_reported_about_no_study() -> None:
+    with pytest.raises(ResultError, match="no instance"):
+        report_of(NOTHING, {})
+    with pytest.raises(ResultError, match="Study Instance UID"):
+        report_of(NOTHING, by_uid(blank_header(StudyInstanceUID="")))
+
+
+def test_every_reason_has_a_code_and_every_private_code_is_in_the_table() -> None:
+    assert set(codes.REASON) == set(Reason)
+    assert all(len(meaning) <= 64 for meaning in codes.PRIVATE.values())
+    assert len(set(codes.PRIVATE.values())) == len(codes.PRIVATE)
+    result = report(findings_of([FRAME], WINDOW, diameters=DIAMETERS))
+    used = {
+        (c.CodeValue, c.CodeMeaning)
+        for item in items(result.dataset)
+        for c in (*item.ConceptNameCodeSequence, *item.get("ConceptCodeSequence", ()))
+        if c.CodingSchemeDesignator == codes.SCHEME
+    }
+    assert used
+    assert used <= set(codes.PRIVATE.items())
+    (scheme,) = result.dataset.CodingSchemeIdentificationSequence
+    assert scheme.CodingSchemeDesignator == codes.SCHEME

@@ -1,0 +1,18 @@
+"""DICOM objects that say what was found, by which model, how sure it is, and what was not judged.
+
+One file per kind of result (``report``, ``heatmap``), gathered in ``registry``.
+"""
+
+from workers.results.envelope import encode
+from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
+from workers.results.registry import BUILDERS, build
+
+__all__ = [
+    "BUILDERS",
+    "FrameSource",
+    "ResultContext",
+    "ResultInputs",
+    "ResultObject",
+    "build",
+    "encode",
+]

@@ -1,0 +1,1 @@
+"""The parts of the report's content tree, one file each."""

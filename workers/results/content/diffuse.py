@@ -1,0 +1,41 @@
+"""Diffuse liver disease: the fat estimate, its probabilities, and the views behind it."""
+
+from __future__ import annotations
+
+from highdicom.sr import (
+    ContentSequence,
+    FindingSite,
+    MeasurementsAndQualitativeEvaluations,
+    TrackingIdentifier,
+)
+
+from workers.findings import FatFinding
+from workers.results import codes
+from workers.results.content.items import extend, measurement, percent, text
+from workers.results.content.provenance import algorithm, statements
+from workers.results.content.references import source_images
+from workers.results.identity import tracking_uid
+from workers.results.objects import ResultContext
+
+
+def fat_group(context: ResultContext, fat: FatFinding) -> ContentSequence:
+    """TID 1501 for the study as a whole; its source images are the frames used."""
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=tracking_uid(context.result_key, "liver fat"), identifier="Liver fat"
+        ),
+        finding_type=codes.DIFFUSE_FAT,
+        finding_sites=[FindingSite(anatomic_location=codes.LIVER)],
+        algorithm_id=algorithm(fat.model),
+        measurements=[
+            *measurement(codes.FAT_FRACTION, round(fat.fat_percent, 1), codes.PERCENT),
+            *measurement(codes.FAT_FROM_5, percent(fat.p_5), codes.PERCENT),
+            *measurement(codes.FAT_FROM_10, percent(fat.p_10), codes.PERCENT),
+            *measurement(codes.FRAMES_EXAMINED, len(fat.frames), codes.FRAMES),
+            *measurement(codes.FRAMES_OF_UNKNOWN_VIEW, fat.frames_of_unknown_view, codes.FRAMES),
+        ],
+        source_images=source_images(fat.frames),
+    )
+    views = ", ".join(fat.views) or "none could be told from the images' headers"
+    extend(group, text(codes.IMAGE_VIEW, views), *statements(fat.model))
+    return group

@@ -1,0 +1,65 @@
+"""Content items in the few forms that the report uses."""
+
+from __future__ import annotations
+
+import math
+
+from highdicom.sr import (
+    CodeContentItem,
+    ContentItem,
+    ContentSequence,
+    Measurement,
+    NumContentItem,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom.sr.coding import Code
+
+from workers.results.values import plain
+
+CONTAINS = RelationshipTypeValues.CONTAINS
+MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
+PROPERTY = RelationshipTypeValues.HAS_PROPERTIES
+ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
+
+
+def text(name: Code, value: str, relation: RelationshipTypeValues = CONTAINS) -> TextContentItem:
+    """A TEXT item; TEXT must not be empty, so an empty value becomes a dash."""
+    return TextContentItem(name=name, value=plain(value) or "-", relationship_type=relation)
+
+
+def code(name: Code, value: Code, relation: RelationshipTypeValues = CONTAINS) -> CodeContentItem:
+    return CodeContentItem(name=name, value=value, relationship_type=relation)
+
+
+def number(
+    name: Code, value: float, unit: Code, relation: RelationshipTypeValues = CONTAINS
+) -> NumContentItem:
+    return NumContentItem(name=name, value=value, unit=unit, relationship_type=relation)
+
+
+def percent(fraction: float) -> float:
+    """0..1 as per cent, to the tenth."""
+    return round(100 * fraction, 1)
+
+
+def measurement(
+    name: Code, value: float, unit: Code, derivation: Code | None = None
+) -> list[Measurement]:
+    """TID 300 in a list; an empty one when ``value`` is no number: nothing is invented."""
+    if not math.isfinite(value):
+        return []
+    return [Measurement(name=name, value=value, unit=unit, derivation=derivation)]
+
+
+def with_properties(item: ContentItem, *properties: ContentItem) -> ContentItem:
+    """``item`` with ``properties`` as its children."""
+    if properties:
+        item.ContentSequence = ContentSequence([*properties])
+    return item
+
+
+def extend(group: ContentSequence, *items: ContentItem) -> None:
+    """Append ``items`` to the container that a highdicom template holds."""
+    for item in items:
+        group[0].ContentSequence.append(item)

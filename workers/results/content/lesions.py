@@ -1,0 +1,180 @@
+"""Suspected lesions, one group each, and what the search for them came to."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from highdicom.sr import (
+    ContentItem,
+    ContentSequence,
+    FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    SourceImageForRegion,
+    TrackingIdentifier,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import UltrasoundImageStorage
+
+from workers.findings import FrameReading, FrameRef, LesionFinding, Point, StudyFindings
+from workers.results import codes
+from workers.results.content.items import (
+    MODIFIER,
+    code,
+    extend,
+    measurement,
+    number,
+    percent,
+    text,
+)
+from workers.results.content.provenance import algorithm, statements
+from workers.results.content.references import frame_numbers, source_images
+from workers.results.identity import tracking_uid
+from workers.results.objects import ResultContext
+from workers.results.values import plain
+
+
+def lesion_group(
+    context: ResultContext, lesion: LesionFinding, header: Dataset | None
+) -> ContentSequence:
+    """TID 1410 with the outline; TID 1501 when there is no outline to draw."""
+    known = {label: p for label, p in lesion.probabilities.items() if label in codes.PROBABILITY}
+    arguments = {
+        "tracking_identifier": TrackingIdentifier(
+            uid=tracking_uid(context.result_key, lesion.tracking_id),
+            identifier=plain(lesion.tracking_id) or "-",
+        ),
+        "finding_type": codes.LESION,
+        "finding_sites": [FindingSite(anatomic_location=codes.LIVER)],
+        "algorithm_id": algorithm(lesion.model),
+        "measurements": [
+            *_diameters(lesion),
+            *(m for label, p in known.items() for m in _probability(codes.PROBABILITY[label], p)),
+        ],
+    }
+    outline = _closed(lesion.outline, header)
+    if outline is None:
+        images = source_images([lesion.frame])
+        group: ContentSequence = MeasurementsAndQualitativeEvaluations(
+            source_images=images, **arguments
+        )
+    else:
+        group = PlanarROIMeasurementsAndQualitativeEvaluations(
+            referenced_region=_region(outline, lesion.frame), **arguments
+        )
+        attention = lesion.outline_kind == "attention"
+        meaning = codes.OUTLINE_ATTENTION if attention else codes.OUTLINE_BORDER
+        extend(group, code(codes.OUTLINE_MEANING, meaning))
+    if lesion.diameters is not None and lesion.diameters.long_mm is None:
+        extend(group, code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
+    for label, p in lesion.probabilities.items():
+        if label not in known:
+            extend(group, *_class_probability(label, p))
+    extend(group, *statements(lesion.model))
+    return group
+
+
+def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSequence | None:
+    """TID 1501: how many frames were searched, the highest probability, and the threshold.
+
+    Also, and above all, when no lesion was found. None when no frame was searched.
+    """
+    model = findings.lesion_model
+    if model is None or not findings.readings:
+        return None
+    highest = _highest(findings.readings)
+    measurements = []
+    if highest is not None:
+        measurements += measurement(
+            codes.PROBABILITY["lesion"],
+            percent(highest.probabilities["lesion"]),
+            codes.PERCENT,
+            codes.MAXIMUM,
+        )
+    if "lesion" in findings.thresholds:
+        limit = percent(findings.thresholds["lesion"])
+        measurements += measurement(codes.THRESHOLD, limit, codes.PERCENT)
+    measurements += measurement(codes.FRAMES_EXAMINED, len(findings.readings), codes.FRAMES)
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=tracking_uid(context.result_key, "lesion search"), identifier="Lesion search"
+        ),
+        finding_type=codes.LESION_SEARCH,
+        finding_sites=[FindingSite(anatomic_location=codes.LIVER)],
+        algorithm_id=algorithm(model),
+        measurements=measurements,
+        source_images=source_images([highest.frame] if highest else []),
+    )
+    outcome = codes.SUSPECTED_LESION if findings.lesions else codes.NO_LESION
+    extend(group, code(codes.SEARCH_RESULT, outcome), *statements(model))
+    return group
+
+
+def _highest(readings: tuple[FrameReading, ...]) -> FrameReading | None:
+    scored = [r for r in readings if math.isfinite(r.probabilities.get("lesion", math.nan))]
+    return max(scored, key=lambda r: r.probabilities["lesion"], default=None)
+
+
+def _probability(name: Code, p: float) -> list[Measurement]:
+    return measurement(name, percent(p), codes.PERCENT)
+
+
+def _class_probability(label: str, p: float) -> list[ContentItem]:
+    """The probability of a class that has no code: the model's own word goes beside it."""
+    if not math.isfinite(p):
+        return []
+    item = number(codes.CLASS_PROBABILITY, percent(p), codes.PERCENT)
+    item.ContentSequence = ContentSequence([text(codes.CLASS_NAME, label, MODIFIER)])
+    return [item]
+
+
+def _diameters(lesion: LesionFinding) -> list[Measurement]:
+    """Long and short axis: in mm when calibrated, else in pixels."""
+    diameters = lesion.diameters
+    if diameters is None:
+        return []
+    long, short, unit = diameters.long_mm, diameters.short_mm, codes.MILLIMETER
+    if long is None:
+        long, short = _length(*diameters.long_axis), _length(*diameters.short_axis)
+        unit = codes.PIXELS
+    return [
+        found
+        for name, value in ((codes.LONG_AXIS, long), (codes.SHORT_AXIS, short))
+        if value is not None
+        for found in measurement(name, round(value, 1), unit)
+    ]
+
+
+def _length(start: Point, end: Point) -> float:
+    return math.dist(start, end)
+
+
+def _closed(outline: tuple[Point, ...], header: Dataset | None) -> np.ndarray | None:
+    """(N, 2) column, row; inside the image, last point as the first; None for no area."""
+    points = np.array([p for p in outline if all(map(math.isfinite, p))], dtype=float)
+    if len(points) < 3:
+        return None
+    if header is not None and isinstance(header.get("Columns"), int):
+        points[:, 0] = points[:, 0].clip(0, header.Columns)
+    if header is not None and isinstance(header.get("Rows"), int):
+        points[:, 1] = points[:, 1].clip(0, header.Rows)
+    return points if (points[0] == points[-1]).all() else np.vstack([points, points[:1]])
+
+
+def _region(outline: np.ndarray, frame: FrameRef) -> ImageRegion:
+    """A closed polyline (PS3.3 C.18.6.1.2).
+
+    highdicom refuses classes it does not know, as the retired ultrasound ones and private ones,
+    so the reference is made with one it knows and then told the truth.
+    """
+    source = SourceImageForRegion(
+        UltrasoundImageStorage, frame.sop_instance_uid, frame_numbers(frame)
+    )
+    region = ImageRegion(GraphicTypeValues.POLYLINE, outline, source)
+    source.ReferencedSOPSequence[0].ReferencedSOPClassUID = frame.sop_class_uid
+    return region

@@ -1,0 +1,99 @@
+"""What every result object says beside its content: patient, study, series, maker, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from node.identity import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    MANUFACTURER,
+    MODEL_NAME,
+)
+from workers.findings import ModelIdentity
+from workers.results import codes
+from workers.results.header import SourceHeader
+from workers.results.identity import node_uid, weights_uid
+from workers.results.objects import ResultContext, ResultObject
+from workers.results.values import plain
+
+
+def envelope(context: ResultContext, source: SourceHeader) -> Dataset:
+    """A new object of the source's patient and study, made by this node.
+
+    The caller adds class, UIDs, series and content.
+    """
+    dataset = Dataset()
+    for element in source.attributes:
+        dataset[element.tag] = element
+    at = local_time(context.created_at, source)
+    dataset.InstanceCreationDate = dataset.SeriesDate = dataset.ContentDate = f"{at:%Y%m%d}"
+    dataset.InstanceCreationTime = dataset.SeriesTime = dataset.ContentTime = f"{at:%H%M%S}"
+    dataset.Manufacturer = MANUFACTURER
+    dataset.ManufacturerModelName = MODEL_NAME
+    dataset.SoftwareVersions = plain(context.software_version, 64)
+    dataset.DeviceSerialNumber = plain(context.node_serial, 64)
+    dataset.DeviceUID = node_uid(context.node_serial)
+    return dataset
+
+
+def local_time(moment: datetime, source: SourceHeader) -> datetime:
+    """``moment`` in the time zone that the source's Timezone Offset From UTC names."""
+    offset = source.attributes.get("TimezoneOffsetFromUTC")
+    if not offset:
+        return moment
+    sign = -1 if offset[0] == "-" else 1
+    minutes = sign * (60 * int(offset[1:3]) + int(offset[3:5]))
+    return moment.astimezone(timezone(timedelta(minutes=minutes)))
+
+
+def set_series(
+    dataset: Dataset,
+    context: ResultContext,
+    *,
+    uid: str,
+    offset: int,
+    modality: str,
+    description: str,
+) -> None:
+    """General Series. ``offset``, 1 to 9, keeps the series of one version apart."""
+    dataset.SeriesInstanceUID = uid
+    dataset.SeriesNumber = 9000 + 10 * context.version + offset
+    dataset.Modality = modality
+    version = f" (version {context.version})" if context.version > 1 else ""
+    dataset.SeriesDescription = plain(description, 64 - len(version)) + version
+
+
+def contributing_equipment(models: Iterable[ModelIdentity]) -> list[Dataset]:
+    """An item of Contributing Equipment Sequence (PS3.3 C.12.1) for each algorithm."""
+    items = []
+    for model in models:
+        item = Dataset()
+        item.PurposeOfReferenceCodeSequence = [codes.coded(codes.PROCESSING_EQUIPMENT)]
+        item.Manufacturer = MANUFACTURER
+        item.ManufacturerModelName = plain(model.name, 64)
+        item.SoftwareVersions = plain(model.version, 64)
+        item.DeviceUID = weights_uid(model.digest)
+        item.ContributionDescription = plain(f"AI model; {model.validation_status}", 1024)
+        items.append(item)
+    return items
+
+
+def encode(result: ResultObject) -> bytes:
+    """The object as a DICOM file (PS3.10), explicit VR little endian; the same each time."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    meta.MediaStorageSOPClassUID = UID(result.sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(result.sop_instance_uid)
+    result.dataset.file_meta = meta
+    buffer = BytesIO()
+    dcmwrite(buffer, result.dataset, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,171 @@
+"""Heatmaps: one Secondary Capture per key frame, for viewers that show nothing but images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from node.errors import ResultError
+from workers.findings import HeatmapFinding
+from workers.results import codes, header
+from workers.results.content.references import frame_numbers, sop_reference
+from workers.results.envelope import contributing_equipment, envelope, set_series
+from workers.results.identity import object_uid, series_uid
+from workers.results.objects import ResultContext, ResultInputs, ResultObject
+from workers.results.picture import Labels, draw
+from workers.results.values import plain
+
+KIND = "heatmap"
+WARNING = "AI result, not reviewed"
+TITLES = {"lesion": "AI lesion heatmap", "fat": "AI liver fat heatmap"}
+
+
+def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
+    """One object per heatmap finding, in their order; one series per kind of map."""
+    counts: dict[str, int] = {}
+    for finding in inputs.findings.heatmaps:
+        name = f"{KIND}.{finding.kind}"
+        number = counts[finding.kind] = counts.get(finding.kind, 0) + 1
+        uid = object_uid(context.result_key, name, number)
+        dataset = envelope(context, inputs.source)
+        dataset.SOPClassUID = SecondaryCaptureImageStorage
+        dataset.SOPInstanceUID = uid
+        set_series(
+            dataset,
+            context,
+            uid=series_uid(object_uid(context.result_key, name, 1)),
+            offset=min(list(counts).index(finding.kind) + 1, 8),
+            modality="US",
+            description=f"{_title(finding)}, not reviewed",
+        )
+        dataset.InstanceNumber = number
+        picture = _picture(context, inputs, finding)
+        _describe(dataset, inputs, finding)
+        _set_pixels(dataset, picture)
+        yield ResultObject(
+            KIND, SecondaryCaptureImageStorage, uid, dataset.SeriesInstanceUID, dataset, picture
+        )
+
+
+def _title(finding: HeatmapFinding) -> str:
+    return TITLES.get(finding.kind, plain(f"AI {finding.kind} heatmap", 40))
+
+
+def _picture(
+    context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding
+) -> NDArray[np.uint8]:
+    """The B-mode region with the map on it.
+
+    Only the region: what stands beside it in the frame, as often the patient's name, stays out.
+    """
+    source = inputs.source_of(finding.frame)
+    rows, columns = source.shape[:2]
+    x0, y0, x1, y1 = finding.window
+    if not (0 <= x0 < x1 <= columns and 0 <= y0 < y1 <= rows) or finding.values.size == 0:
+        raise ResultError(
+            f"instance {finding.frame.sop_instance_uid}, frame {finding.frame.number}: the "
+            f"heatmap's window {finding.window} does not fit in {columns} x {rows} pixels"
+        )
+    attention = _outlines_attention(inputs, finding)
+    return draw(
+        source[y0:y1, x0:x1],
+        finding.values,
+        signed=finding.signed,
+        outline=[(x - x0, y - y0) for x, y in finding.outline],
+        dashed=attention,
+        labels=_labels(context, inputs, finding, attention),
+    )
+
+
+def _labels(
+    context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding, attention: bool
+) -> Labels:
+    model = finding.model
+    remarks = [
+        _place(inputs, finding),
+        f"Model {model.name} {model.version}: {model.validation_status}.",
+        "Investigational software, not for diagnosis on its own.",
+    ]
+    if attention:
+        remarks.insert(1, "Dashed: where the model looked, not the border of the lesion.")
+    if finding.signed:
+        remarks.insert(1, "Red raises the model's result, blue lowers it.")
+    if context.version > 1:
+        remarks.insert(0, f"Version {context.version}; it replaces earlier results.")
+    return Labels(
+        warning=WARNING.upper(),
+        title=_title(finding),
+        numbers=tuple(plain(line) for line in finding.caption),
+        remarks=tuple(plain(line) for line in remarks),
+        scale_name="effect" if finding.signed else "attention",
+    )
+
+
+def _place(inputs: ResultInputs, finding: HeatmapFinding) -> str:
+    """Where to find the source: the numbers that a viewer shows beside it."""
+    frame = finding.frame
+    source = inputs.headers.get(frame.sop_instance_uid)
+    numbers = {
+        word: header.read(source, keyword) if source is not None else ""
+        for word, keyword in (("series", "SeriesNumber"), ("image", "InstanceNumber"))
+    }
+    parts = [f"{word} {number}" for word, number in numbers.items() if number]
+    if frame.number_of_frames > 1 or not parts:
+        parts.append(f"frame {frame.number} of {frame.number_of_frames}")
+    return f"Source: {', '.join(parts)}."
+
+
+def _outlines_attention(inputs: ResultInputs, finding: HeatmapFinding) -> bool:
+    """Whether the outline is a lesion's that no model has segmented."""
+    return bool(finding.outline) and not any(
+        lesion.outline == finding.outline and lesion.outline_kind == "segmentation"
+        for lesion in inputs.findings.lesions
+    )
+
+
+def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -> None:
+    """SC Equipment, General Image, General Reference (PS3.3 C.8.6.1, C.7.6.1, C.12.4)."""
+    frame, model = finding.frame, finding.model
+    dataset.BodyPartExamined = "LIVER"
+    dataset.ConversionType = "WSD"
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.PatientOrientation = None
+    dataset.BurnedInAnnotation = "YES"
+    dataset.DateOfSecondaryCapture = dataset.ContentDate
+    dataset.TimeOfSecondaryCapture = dataset.ContentTime
+    dataset.ImageComments = plain("; ".join((WARNING, *finding.caption)), 10240)
+    dataset.DerivationDescription = plain(
+        f"{_title(finding)} of frame {frame.number} by {model.name} {model.version} "
+        f"({model.validation_status}), drawn over the B-mode region with the numbers burned in",
+        1024,
+    )
+    dataset.DerivationCodeSequence = [codes.coded(codes.CLASS_ACTIVATION)]
+    reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
+    if numbers := frame_numbers(frame):
+        reference.ReferencedFrameNumber = numbers
+    reference.PurposeOfReferenceCodeSequence = [codes.coded(codes.PROCESSED_IMAGE)]
+    reference.SpatialLocationsPreserved = "NO"
+    dataset.SourceImageSequence = [reference]
+    dataset.ContributingEquipmentSequence = contributing_equipment([model])
+    source = inputs.headers.get(frame.sop_instance_uid)
+    if source is not None and header.read(source, "LossyImageCompression") == "01":
+        dataset.LossyImageCompression = "01"  # once lossy, always lossy (PS3.3 C.7.6.1.1.5)
+        if ratio := header.read(source, "LossyImageCompressionRatio"):
+            dataset.LossyImageCompressionRatio = ratio
+
+
+def _set_pixels(dataset: Dataset, picture: NDArray[np.uint8]) -> None:
+    """Image Pixel: uncompressed RGB, colour by pixel (PS3.3 C.7.6.3)."""
+    dataset.SamplesPerPixel = 3
+    dataset.PhotometricInterpretation = "RGB"
+    dataset.PlanarConfiguration = 0
+    dataset.Rows, dataset.Columns = picture.shape[:2]
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelRepresentation = 0
+    pixels = picture.tobytes()
+    dataset.PixelData = pixels + b"\0" * (len(pixels) % 2)

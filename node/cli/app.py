@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from node.cli import config, database, deliveries, processes, results, runs, studies
-from node.cli.session import Config, Session, Verbose
+from node.cli import config, database, deliveries, network, processes, results, runs, studies
+from node.cli.doctor import doctor
+from node.cli.session import Config, Session, Verbose, command
+from node.cli.up import up
 
 app = typer.Typer(
     name="hepanode",
@@ -22,6 +24,10 @@ def _before_the_noun(ctx: typer.Context, config: Config = None, verbose: Verbose
     ctx.obj = Session(config, verbose)
 
 
+command(app)(up)
 processes.register(app)
+command(app)(network.send)
+command(app)(network.echo)
+command(app)(doctor)
 for noun in (studies, runs, results, deliveries, config, database):
     app.add_typer(noun.app)

@@ -72,11 +72,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, str):
-        return _without_password(value)
+        return without_password(value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def _without_password(value: str) -> str:
+def without_password(value: str) -> str:
+    """``value``, in a URL its password hidden."""
     if "://" not in value:
         return value
     if password := urlsplit(value).password:

@@ -1,0 +1,88 @@
+"""Configuration and database: what is wrong is named, what is right is shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Node
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("receiver.prot = 104", ["receiver.prot", "104", "known here", "port"]),
+        ("receiver.port = 70000", ["receiver.port", "70000", "65535"]),
+        ("log.level = 'loud'", ["log.level", "loud", "'debug', 'info', 'warning' or 'error'"]),
+        ("receiver.host = '0.0.0.0'", ["receiver.host", "0.0.0.0", "receiver.callers"]),
+    ],
+)
+def test_a_wrong_setting_names_key_value_and_what_is_allowed(
+    node: Node, line: str, named: list[str]
+) -> None:
+    node.config.write_text(line)
+    answer = node("config", "check")
+    assert answer.status == 2
+    assert "Traceback" not in answer.err
+    for part in [str(node.config), *named]:
+        assert part in answer.err
+
+
+def test_a_right_configuration_is_called_ok(node: Node) -> None:
+    assert node("config", "check").out == f"{node.config}: ok\n"
+
+
+def test_a_missing_configuration_file_is_named(node: Node) -> None:
+    node.config.unlink()
+    answer = node("studies", "list")
+    assert answer.status == 2
+    assert f"configuration file {node.config} does not exist" in answer.err
+
+
+def test_values_are_shown_with_their_source_and_without_passwords(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEPANODE_BROKER__URL", "redis://user:p%40ss@10.0.0.5/1")
+    monkeypatch.setenv("HEPANODE_DATABASE__URL", "postgresql:///node?user=n&password=hidden")
+    answer = node("config", "show", "--json")
+    shown = {entry["key"]: (entry["value"], entry["source"]) for entry in answer.json}
+    assert shown["broker.url"] == ("redis://user:***@10.0.0.5/1", "HEPANODE_BROKER__URL")
+    assert shown["dispatch.quiet_seconds"] == (0.5, "file")
+    assert shown["receiver.ae_title"] == ("HEPANODE", "default")
+    assert shown["destinations[0].name"] == ("pacs", "file")
+    text = node("config", "show").out
+    for secret in ("p%40ss", "hidden"):
+        assert secret not in answer.out + text
+
+
+def test_reading_never_makes_a_database_and_upgrade_does(node: Node) -> None:
+    answer = node("studies", "list")
+    assert answer.status == 1
+    assert "hepanode db upgrade" in answer.err
+    assert not (node.config.parent / "data").exists()
+    assert "empty -> " in node("db", "upgrade").out
+    assert "already at schema" in node("db", "upgrade").out
+    assert node("studies", "list").status == 0
+
+
+def test_config_is_taken_before_the_noun_too(node: Node, tmp_path: object) -> None:
+    command = [sys.executable, "-m", "node.cli", "--config", str(node.config), "config", "check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"{node.config}: ok\n"
+
+
+def test_listing_imports_neither_torch_nor_celery(node: Node) -> None:
+    node("db", "upgrade")
+    code = (
+        "import sys; sys.argv = ['hepanode', 'studies', 'list', '--config', sys.argv[1]]\n"
+        "from node.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0, end\n"
+        "print(sorted({'torch', 'celery', 'highdicom', 'scipy', 'alembic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(node.config)], capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

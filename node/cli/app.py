@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from node.cli import config, database, deliveries, network, processes, results, runs, studies
+from node.cli.demo import demo
 from node.cli.doctor import doctor
 from node.cli.session import Config, Session, Verbose, command
 from node.cli.up import up
@@ -24,6 +25,7 @@ def _before_the_noun(ctx: typer.Context, config: Config = None, verbose: Verbose
     ctx.obj = Session(config, verbose)
 
 
+command(app)(demo)
 command(app)(up)
 processes.register(app)
 command(app)(network.send)

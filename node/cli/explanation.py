@@ -26,7 +26,8 @@ def print_explanation(run: Run, maker: Run, results: Sequence[Result]) -> None:
     _frames_used(snapshot.get("frames", []))
     _frames_dropped(snapshot.get("dropped", []))
     _models(snapshot.get("models", {}))
-    _findings(snapshot.get("findings", {}))
+    heading("findings")
+    print_findings(snapshot.get("findings", {}), readings=True)
     if notes := snapshot.get("notes", []):
         heading("notes")
         for note in notes:
@@ -86,20 +87,21 @@ def _models(models: Mapping[str, Mapping[str, Any]]) -> None:
             say(f"    {figures}", style="dim")
 
 
-def _findings(findings: Mapping[str, Any]) -> None:
-    heading("findings")
+def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> None:
+    """What was found and what was not answered; with ``readings`` also frame by frame."""
     thresholds = findings.get("thresholds") or {}
     lesions = findings.get("lesions") or []
-    say(f"  {plural(len(lesions), 'suspected lesion')}")
+    if findings:
+        say(f"  {plural(len(lesions), 'suspected lesion')}")
     for lesion in lesions:
         say(
             f"    {lesion['tracking_id']}: {_percentages(lesion['probabilities'])}, "
             f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
             f"outline by {lesion['outline_kind']}"
         )
-    if readings := findings.get("readings") or []:
+    if readings and findings.get("readings"):
         say("  per frame")
-        for reading in readings:
+        for reading in findings["readings"]:
             say(
                 f"    {_percentages(reading['probabilities'])}, "
                 f"frame {reading['frame']} of {reading['sop_instance_uid']}"

@@ -18,7 +18,9 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _FIRST_DELAY = 1.0  # seconds before a dead child is started again, doubled each time
 _LONGEST_DELAY = 30.0
 _HEALTHY = 60.0  # a child that lived this long starts again from the first delay
+_REMIND = 10.0  # seconds between two words about who is still at work
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # loaded here: little is safe between fork and exec
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Supervisor:
         for child in self._children:
             if child.process is None and child.due <= time.monotonic():
                 child.began = time.monotonic()
-                child.process = _start(child.command)
+                child.process = start_child(child.command)
                 log.info("%s is started, process %d", child.name, child.process.pid)
 
     def _reap(self) -> None:
@@ -84,10 +86,13 @@ class Supervisor:
     def _stop(self) -> None:
         for process in self._alive():
             process.terminate()
+        said = 0.0
         while self._alive():
-            names = " and ".join(c.name for c in self._children if c.process and _lives(c.process))
-            log.info("stopping: %s still at work; a second signal ends it at once", names)
-            received = signal.sigtimedwait(_SIGNALS, 10.0)
+            if time.monotonic() - said > _REMIND:
+                names = [c.name for c in self._children if c.process and _lives(c.process)]
+                log.info("stopping; still at work: %s (a second signal kills)", ", ".join(names))
+                said = time.monotonic()
+            received = signal.sigtimedwait(_SIGNALS, _REMIND)
             if received is not None and received.si_signo != signal.SIGCHLD:
                 return
 
@@ -103,20 +108,32 @@ def _ending(status: int) -> str:
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
 
 
-def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own: Ctrl-C reaches it only through its parent."""
+def start_child(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    output: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a child that ends (SIGTERM) when this process does, however that happens.
+
+    It has a session of its own: Ctrl-C reaches it only through its parent. ``output``: a file
+    descriptor for its standard output and error.
+    """
     parent = os.getpid()
 
     def before_exec() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if sys.platform == "linux":  # a killed parent must not leave a port in use
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if sys.platform == "linux":
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != parent:
                 os._exit(1)
 
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=environment,
         start_new_session=True,
-        preexec_fn=before_exec,  # one thread: safe
+        preexec_fn=before_exec,
     )

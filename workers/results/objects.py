@@ -40,7 +40,7 @@ class ResultContext:
 class ResultInputs:
     """One study as the builders see it.
 
-    headers : by SOP Instance UID, without pixels, every instance of the study
+    headers : by SOP Instance UID, without pixels, every instance of the study that is not ours
     source : the study's patient and study attributes, cleaned
     source_of : (rows, columns, 3) uint8 RGB of a whole frame
     """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pydicom.dataset import Dataset
 
 from node.errors import ResultError
+from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import FrameRef, StudyFindings
 from workers.results import header, heatmap, report
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
@@ -37,16 +38,28 @@ def build(
     The same arguments give the same bytes. Raises ResultError when no instance says which study
     this is, and whatever ``source_of`` raises.
     """
-    source = header.clean(_first(findings.frames, headers))
-    inputs = ResultInputs(findings, headers, source, source_of)
+    foreign = {uid: h for uid, h in headers.items() if not _is_own(h)} or headers
+    source = header.clean(_first(findings.frames, foreign))
+    inputs = ResultInputs(findings, foreign, source, source_of)
     for builder in BUILDERS.values():
         yield from builder(context, inputs)
 
 
+def _is_own(instance: Dataset) -> bool:
+    """``node.identity.is_own`` for headers that pydicom may not accept; it suffices here."""
+    maker = header.read(instance, "Manufacturer")
+    return maker == MANUFACTURER and header.read(instance, "ManufacturerModelName") == MODEL_NAME
+
+
 def _first(frames: tuple[FrameRef, ...], headers: Mapping[str, Dataset]) -> Dataset:
-    """The header that speaks for the study: of the first frame used, else of the first instance."""
+    """The header that speaks for the study: of the first frame used, else of an instance.
+
+    A header without Study Instance UID, as of a truncated file, speaks for nothing.
+    """
     order = [*(frame.sop_instance_uid for frame in frames), *sorted(headers)]
     for uid in order:
-        if uid in headers:
+        if uid in headers and header.read(headers[uid], "StudyInstanceUID"):
             return headers[uid]
-    raise ResultError("a run has no instance: there is no study to report on")
+    raise ResultError(
+        f"none of {len(headers)} instances has a valid Study Instance UID: no result can be filed"
+    )

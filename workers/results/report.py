@@ -25,7 +25,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from node.errors import ResultError
 from node.identity import MANUFACTURER, MODEL_NAME
-from workers.findings import FrameRef, Reason
+from workers.findings import FrameRef
 from workers.results import codes, header
 from workers.results.content.diffuse import fat_group
 from workers.results.content.items import CONTAINS
@@ -135,16 +135,14 @@ def _observer(context: ResultContext) -> ObservationContext:
 
 
 def _evidence(inputs: ResultInputs) -> list[Dataset]:
-    """Every instance of the study that the node knows of (PS3.3 C.17.2), its own results aside."""
-    own = {d.sop_instance_uid for d in inputs.findings.dropped if d.reason is Reason.OWN_RESULT}
-    foreign = {uid: h for uid, h in inputs.headers.items() if uid not in own} or inputs.headers
+    """Every instance of the study that the node knows of (PS3.3 C.17.2)."""
     instances = [
         (
             header.read(instance, "SeriesInstanceUID"),
             header.read(instance, "SOPClassUID"),
             header.read(instance, "SOPInstanceUID") or uid,
         )
-        for uid, instance in sorted(foreign.items())
+        for uid, instance in sorted(inputs.headers.items())
     ]
     frames = _referenced_frames(inputs)
     used = [(f.series_instance_uid, f.sop_class_uid, f.sop_instance_uid) for f in frames]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
+from io import BytesIO
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset, config, dcmread
+from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
@@ -115,8 +114,6 @@ def test_character_sets_are_put_right(
 
 
 def dcmread_bytes(data: bytes) -> Dataset:
-    from io import BytesIO
-
     return dcmread(BytesIO(data))
 
 
@@ -145,11 +142,18 @@ def test_the_source_is_not_changed() -> None:
     assert {tag: source.get_item(tag) for tag in source.keys()} == before  # noqa: SIM118
 
 
-odd_text = st.one_of(
-    st.text(max_size=90).map(lambda text: text.encode("utf-8", "ignore")),
-    st.binary(max_size=90),
-    st.sampled_from([b"", b"\\", b"^", b"===", b"\x1b$B", b"\x1b)I\xb1", b"0000.00.00", b"-0000"]),
-)
+def odd_text(longest: int) -> st.SearchStrategy[bytes]:
+    return st.one_of(
+        st.text(max_size=longest).map(lambda text: text.encode("utf-8", "ignore")),
+        st.binary(max_size=longest),
+        st.sampled_from([b"", b"\\", b"^", b"===", b"\x1b$B", b"\x1b)I\xb1", b"0.0.0", b"-0000"]),
+    )
+
+
+def odd_headers(longest: int) -> st.SearchStrategy[dict[str, bytes]]:
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(KEYWORDS, odd_text(longest)))
+
+
 odd_terms = st.lists(
     st.sampled_from(
         b"|ISO_IR 100|ISO 2022 IR 87|ISO 2022 IR 149|ISO_IR 13|ISO_IR 192|GB18030|ISO 2022 58|"
@@ -159,30 +163,23 @@ odd_terms = st.lists(
 ).map(b"\\".join)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    attributes=st.fixed_dictionaries({}, optional=dict.fromkeys(KEYWORDS, odd_text)),
-    terms=odd_terms,
-)
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(attributes=odd_headers(90), terms=odd_terms)
 def test_no_header_stops_the_report(attributes: dict[str, bytes], terms: bytes) -> None:
+    """The suite turns warnings into errors: neither writing nor reading back may warn."""
     source = with_raw(**{"SpecificCharacterSet": terms, **attributes})
-    data = encode(report_of(NOTHING, by_uid(source)))
-    with config.strict_reading(), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        again = dcmread_bytes(data)
-        for keyword in header.TYPE_2:
-            assert keyword in again
-        str(again)
+    again = dcmread_bytes(encode(report_of(NOTHING, by_uid(source))))
+    for keyword in header.TYPE_2:
+        value = str(again[keyword].value or "")
+        assert values.clean(dictionary_VR(keyword), value) == (value, "")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    attributes=st.fixed_dictionaries({}, optional=dict.fromkeys(KEYWORDS, odd_text)),
-    terms=odd_terms,
-)
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(attributes=odd_headers(4), terms=odd_terms)
 def test_odd_headers_still_make_valid_reports(
     tmp_path_factory: pytest.TempPathFactory, attributes: dict[str, bytes], terms: bytes
 ) -> None:
+    """Of short texts: dciodvfy counts bytes where PS3.5 6.2 counts characters."""
     source = with_raw(**{"SpecificCharacterSet": terms, **attributes})
-    folder: Path = tmp_path_factory.mktemp("odd")
+    folder = tmp_path_factory.mktemp("odd")
     assert dciodvfy(write(report_of(NOTHING, by_uid(source)), folder)) == []

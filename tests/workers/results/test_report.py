@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 
 from node.errors import ResultError
 from tests.workers.results.studies import (
@@ -179,19 +180,39 @@ def test_a_study_of_only_reports_references_them(tmp_path: Path) -> None:
     headers = by_uid(*(blank_header(2, n, SOPClassUID=sr) for n in (1, 2)))
     dropped = tuple(Dropped(uid, None, Reason.NOT_AN_IMAGE) for uid in headers)
     result = report_of(replace(NOTHING, dropped=dropped), headers)
-    (study,) = result.dataset.CurrentRequestedProcedureEvidenceSequence
-    (series,) = study.ReferencedSeriesSequence
-    assert {i.ReferencedSOPInstanceUID for i in series.ReferencedSOPSequence} == set(headers)
+    assert evidence_of(result) == set(headers)
     assert "Image Library" not in dict(said(result))
     assert dciodvfy(write(result, tmp_path)) == []
 
 
 def test_own_results_are_no_evidence() -> None:
-    own = blank_header(9, 1)
-    dropped = (Dropped(own.SOPInstanceUID, None, Reason.OWN_RESULT),)
-    result = report_of(replace(NOTHING, dropped=dropped), by_uid(HEADER, own))
-    assert own.SOPInstanceUID not in str(result.dataset.CurrentRequestedProcedureEvidenceSequence)
-    assert HEADER.SOPInstanceUID in str(result.dataset.CurrentRequestedProcedureEvidenceSequence)
+    own = report(findings_of([FRAME], WINDOW)).dataset
+    result = report_of(NOTHING, by_uid(HEADER, own))
+    assert evidence_of(result) == {HEADER.SOPInstanceUID}
+    only_own = report_of(NOTHING, by_uid(own))
+    assert evidence_of(only_own) == {own.SOPInstanceUID}
+
+
+def evidence_of(result: ResultObject) -> set[str]:
+    (study,) = result.dataset.CurrentRequestedProcedureEvidenceSequence
+    return {
+        reference.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+
+
+def test_a_truncated_header_does_not_speak_for_the_study() -> None:
+    truncated = Dataset()
+    truncated.SOPInstanceUID = "1.2.3.0.1"
+    result = report_of(NOTHING, by_uid(truncated, HEADER))
+    assert result.dataset.StudyInstanceUID == HEADER.StudyInstanceUID
+    assert evidence_of(result) == {HEADER.SOPInstanceUID}
+
+
+def test_sentences_of_the_analysis_are_printed() -> None:
+    lines = said(report(replace(NOTHING, notes=("Two frames carry body markers.",))))
+    assert ("Comment", "Two frames carry body markers.") in lines
 
 
 def test_the_image_library_names_each_instance_with_its_frames() -> None:
@@ -232,7 +253,7 @@ def said_values(result: ResultObject) -> list[str]:
 
 
 def test_nothing_is_reported_about_no_study() -> None:
-    with pytest.raises(ResultError, match="no instance"):
+    with pytest.raises(ResultError, match="Study Instance UID"):
         report_of(NOTHING, {})
     with pytest.raises(ResultError, match="Study Instance UID"):
         report_of(NOTHING, by_uid(blank_header(StudyInstanceUID="")))

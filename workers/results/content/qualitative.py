@@ -16,7 +16,7 @@ DETAILS = 5
 
 
 def evaluations(
-    context: ResultContext, findings: StudyFindings, notes: Iterable[str]
+    context: ResultContext, findings: StudyFindings, header_changes: Iterable[str]
 ) -> ContainerContentItem:
     """Qualitative Evaluations (TID 1500, row 12): never empty, so a report is always valid."""
     container = ContainerContentItem(name=codes.QUALITATIVE_EVALUATIONS, relationship_type=CONTAINS)
@@ -26,7 +26,8 @@ def evaluations(
             code(codes.INTENDED_USE, codes.INVESTIGATIONAL),
             *(_abstention(abstention) for abstention in findings.abstentions),
             *_not_analysed(findings.dropped),
-            *(text(codes.HEADER_CHANGE, note) for note in notes),
+            *(text(codes.COMMENT, note) for note in findings.notes),
+            *(text(codes.HEADER_CHANGE, change) for change in header_changes),
             text(codes.PROCESSING_RUN, _run(context)),
         ]
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+import psutil
+from kombu import Connection
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
     JPEG2000,
@@ -26,16 +27,27 @@ from node.association.echo import echo
 from node.association.peer import Peer
 from node.errors import AssociationError
 from node.settings import Settings
-from node.tracking import Database, Delivery, Run, deliveries, runs
-from tests.orthanc import AE_TITLE, Orthanc
+from node.tracking import Database, Delivery, Result, Run, deliveries, results, runs
+from tests.orthanc import AE_TITLE
 from tests.peers import free_port, require
 
 T = TypeVar("T")
 ENDED = ("done", "failed", "quarantined")
 
 
+class Pacs(Protocol):
+    """A receiving peer on this machine."""
+
+    port: int
+
+
 class Node:
-    """``hepanode`` processes on one configuration; ``parts`` are the commands to run."""
+    """``hepanode`` processes on one configuration.
+
+    ``pacs`` become the destinations pacs1, pacs2 and so on; ``dispatch`` and ``extra`` are more
+    TOML, in the section of that name and at the end. ``parts`` are the running commands by name;
+    a second one of its kind has a name of its own, as ``dispatcher-2``.
+    """
 
     def __init__(
         self,
@@ -43,13 +55,16 @@ class Node:
         *,
         database_url: str = "",
         broker_url: str = "",
-        pacs: Sequence[Orthanc] = (),
+        pacs: Sequence[Pacs] = (),
+        dispatch: str = "",
         extra: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self.config = folder / "hepanode.toml"
+        self._broker_url = broker_url
+        self.queue = f"hepanode-{folder.name}-{self.port}"
         self.config.write_text(
             f"""
 data = "{folder / "data"}"
@@ -57,7 +72,7 @@ data = "{folder / "data"}"
 url = "{database_url}"
 [broker]
 url = "{broker_url}"
-queue = "hepanode-{folder.name}-{self.port}"
+queue = "{self.queue}"
 [receiver]
 port = {self.port}
 [storage]
@@ -67,6 +82,7 @@ quiet_seconds = 1
 tick_seconds = 0.1
 lease_seconds = 3
 republish_seconds = 2
+{dispatch}
 {extra}
 """
             + "".join(
@@ -113,7 +129,7 @@ retry_cap = 2
         for part in parts:
             with (self.folder / f"{part}.log").open("ab") as log:
                 self.parts[part] = subprocess.Popen(
-                    [*_COMMAND, part],
+                    [*_COMMAND, part.partition("-")[0]],
                     env=self._environment(),
                     stdout=log,
                     stderr=log,
@@ -129,9 +145,9 @@ retry_cap = 2
             return False
 
     def kill(self, part: str) -> None:
-        """``kill -9`` of a part and all its children."""
+        """``kill -9`` of a part and all its children, none of which can say goodbye."""
         process = self.parts.pop(part)
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill_tree(process.pid)
         process.wait()
 
     def stop(self) -> None:
@@ -141,9 +157,17 @@ retry_cap = 2
             try:
                 process.wait(timeout=15)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill_tree(process.pid)
                 process.wait()
         self.parts.clear()
+
+    def lose_messages(self) -> None:
+        """Remove the broker's queue with all that waits in it."""
+        if self._broker_url:
+            with Connection(self._broker_url, connect_timeout=5) as connection:
+                channel = connection.channel()
+                channel.queue_delete(self.queue)
+                channel.exchange_delete(self.queue)
 
     def send(self, *files: Path) -> None:
         """Send as a modality does: DCMTK's storescu, the files in their own transfer syntax."""
@@ -162,12 +186,14 @@ retry_cap = 2
             )
             assert done.returncode == 0, done.stderr
 
-    def until(self, condition: Callable[[], T], seconds: float = 60) -> T:
+    def until(self, condition: Callable[[], T], seconds: float = 150) -> T:
         """The first true value of ``condition``; fails with the logs when it stays false."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if value := condition():
                 return value
+            ended = [name for name, part in self.parts.items() if part.poll() is not None]
+            assert not ended, f"{' and '.join(ended)} ended by itself\n{self.logs()}"
             time.sleep(0.1)
         raise AssertionError(f"waited {seconds} s in vain\n{self.logs()}")
 
@@ -175,19 +201,29 @@ retry_cap = 2
         """A condition: ``number`` runs have ended and none is open."""
 
         def condition() -> tuple[Run, ...]:
-            with self.database() as db:
-                known = runs.list_runs(db, limit=1000)
+            known = self.runs()
             ended = [run for run in known if run.state in ENDED]
             waiting = [run for run in known if run.state in ("queued", "running")]
             return tuple(ended) if len(ended) >= number and not waiting else ()
 
         return condition
 
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, oldest first."""
+        with self.database() as db:
+            return runs.list_runs(db, limit=1000)[::-1]
+
+    def results(self, study_instance_uid: str) -> tuple[Result, ...]:
+        """A study's result objects, oldest version first, in the order of delivery."""
+        with self.database() as db:
+            return results.of_study(db, study_instance_uid)
+
     def deliveries(self) -> tuple[Delivery, ...]:
         with self.database() as db:
             return deliveries.list_deliveries(db, limit=1000)
 
     def all_sent(self) -> bool:
+        """Whether there are deliveries, and every one was sent."""
         found = self.deliveries()
         return bool(found) and all(one.state == "sent" for one in found)
 
@@ -211,11 +247,21 @@ _PROPOSE = {  # storescu's words for transfer syntaxes
 _COMMAND = [sys.executable, "-P", "-m", "node.cli"]
 
 
+def _kill_tree(pid: int) -> None:
+    """The parent first: it must not start its children again."""
+    parent = psutil.Process(pid)
+    processes = [parent, *parent.children(recursive=True)]
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes[1:], timeout=10)
+
+
 @contextmanager
 def running(node: Node, *parts: str) -> Iterator[Node]:
-    """A node whose parts run while the block lasts."""
-    node.start(*parts)
+    """A node whose parts run while the block lasts; its queue at the broker goes with it."""
     try:
+        node.start(*parts)
         yield node
     finally:
         node.stop()
+        node.lose_messages()

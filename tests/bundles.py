@@ -1,0 +1,52 @@
+"""Model bundles with random weights: the real systems, in no time and with no figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.backbones import BACKBONES, build_backbone
+from models.fat.multiview import ESTIMATORS, QUANTITIES
+from models.lesion.network import AttentionNetwork
+from models.training.card import write_bundle
+
+BACKBONE = "efficientnet_lite0"
+LABELS = ("lesion", "malignant")
+
+
+def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
+    """``lesion-attention`` and ``fat-multiview`` in ``folder``, the weights drawn by ``seed``.
+
+    The lesion threshold is 1 %, so that every study shows a suspected lesion.
+    """
+    torch.manual_seed(seed)
+    common = {
+        "version": version,
+        "backbone": BACKBONE,
+        "lacks": ["training"],
+        "validation_status": "simulated data only",
+    }
+    detector = AttentionNetwork(BACKBONE, LABELS, (1.0,))
+    write_bundle(
+        folder / "lesion-attention",
+        detector.state_dict(),
+        common
+        | {
+            "system": "lesion.attention",
+            "labels": list(LABELS),
+            "preprocessing": {"focus": [1.0], "flip_average": False},
+            "thresholds": {label: {"probability": 0.01} for label in LABELS},
+        },
+    )
+    heads = (len(ESTIMATORS), len(QUANTITIES))
+    write_bundle(
+        folder / "fat-multiview",
+        build_backbone(BACKBONE).state_dict()
+        | {
+            "heads.weight": 0.01 * torch.randn(*heads, BACKBONES[BACKBONE].channels),
+            "heads.bias": torch.tensor([12.0, 0.0, 0.0]).repeat(heads[0], 1),
+        },
+        common | {"system": "fat.multiview", "labels": list(QUANTITIES), "preprocessing": {}},
+    )
+    return folder

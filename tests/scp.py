@@ -1,0 +1,103 @@
+"""A PACS of our own, for what Orthanc does not do on demand: refuse, be slow, run out of space."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import (
+    Comprehensive3DSRStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    Verification,
+)
+from pynetdicom.transport import ThreadedAssociationServer
+
+from tests.peers import free_port
+
+CAPTURES = (SecondaryCaptureImageStorage, MultiFrameTrueColorSecondaryCaptureImageStorage)
+REPORTS = (Comprehensive3DSRStorage,)
+
+
+class Scp:
+    """Keeps the SOP Instance UIDs that it was sent, in order, and what it answered.
+
+    classes : the storage classes that it takes.
+    answer : gives the status for a SOP Instance UID, after as long as it likes.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str] = (*CAPTURES, *REPORTS),
+        answer: Callable[[str], int] = lambda uid: 0x0000,
+    ) -> None:
+        self.port = free_port()
+        self.asked: list[tuple[str, int]] = []
+        self._answer = answer
+        self._lock = threading.Lock()
+        self._server: ThreadedAssociationServer | None = None
+        self._ae = AE("ORTHANC")
+        self._ae.supported_contexts = []
+        for sop_class in (*classes, Verification):
+            self._ae.add_supported_context(sop_class)
+
+    def stored(self) -> list[str]:
+        """The UIDs that were answered with success, in the order of their arrival."""
+        with self._lock:
+            return [uid for uid, status in self.asked if status == 0]
+
+    def start(self) -> None:
+        self._server = self._ae.start_server(
+            ("127.0.0.1", self.port),
+            block=False,
+            evt_handlers=[(evt.EVT_C_STORE, self._store)],
+        )
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server = None
+
+    def _store(self, event: evt.Event) -> int:
+        uid = str(event.request.AffectedSOPInstanceUID)
+        status = self._answer(uid)
+        with self._lock:
+            self.asked.append((uid, status))
+        return status
+
+
+@contextmanager
+def scp(
+    classes: Sequence[str] = (*CAPTURES, *REPORTS),
+    answer: Callable[[str], int] = lambda uid: 0x0000,
+) -> Iterator[Scp]:
+    """A running Scp, stopped at the end."""
+    server = Scp(classes, answer)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def slowly(seconds: float) -> Callable[[str], int]:
+    """An answer that takes its time."""
+
+    def answer(uid: str) -> int:
+        time.sleep(seconds)
+        return 0x0000
+
+    return answer
+
+
+def at_first(status: int, times: int = 1) -> Callable[[str], int]:
+    """``status`` for the first objects that come, success for all later ones."""
+    left = [status] * times
+
+    def answer(uid: str) -> int:
+        return left.pop() if left else 0x0000
+
+    return answer

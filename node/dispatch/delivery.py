@@ -21,7 +21,7 @@ from node.tracking import Database, Delivery, deliveries
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.25
-_LEASE_SECONDS = 30.0  # beyond what one object can take: connect, send, answer
+_LEASE_SECONDS = 10.0  # beyond the time-outs of one object: connect, send, answer
 _MAX_PROCESSING_FAILURES = 8
 
 _PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.11: also what some PACS answer to what they never take

@@ -159,10 +159,11 @@ PROBABILITY: dict[str, Code] = {
     "hemangioma": private("1203"),
     "haemangioma": private("1203"),
     "hcc": private("1204"),
+    "hepatocellular carcinoma": private("1204"),
     "metastasis": private("1205"),
     "fnh": private("1206"),
-    "sparing": private("1207"),
-    "focal-fatty-sparing": private("1207"),
+    "focal nodular hyperplasia": private("1206"),
+    "focal fatty sparing": private("1207"),
     "abscess": private("1208"),
 }
 """By a model's label; a label that is not here is CLASS_PROBABILITY with its CLASS_NAME."""
@@ -170,7 +171,7 @@ PROBABILITY: dict[str, Code] = {
 SUBJECT: dict[str, Code] = {
     "lesion": private("1401"),
     "fat": private("1402"),
-    "size": private("1403"),
+    "lesion size": private("1403"),
     "study": private("1404"),
 }
 """By an abstention's subject; any other is NOT_ANSWERED with the subject as its DETAIL."""

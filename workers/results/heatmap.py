@@ -21,7 +21,7 @@ from workers.results.values import plain
 
 KIND = "heatmap"
 WARNING = "AI result, not reviewed"
-TITLES = {"lesion": "AI lesion heatmap", "fat": "AI liver fat heatmap"}
+TITLES = {"lesion attention": "AI lesion heatmap", "fat activation": "AI liver fat heatmap"}
 
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:

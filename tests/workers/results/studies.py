@@ -180,11 +180,11 @@ def findings_of(
         ),
         lesions=(lesion,),
         fat=fat,
-        abstentions=(Abstention("size", Reason.NOT_MEASURED),),
+        abstentions=(Abstention("lesion size", Reason.NOT_MEASURED),),
         heatmaps=(
             HeatmapFinding(
                 frame=frames[0],
-                kind="lesion",
+                kind="lesion attention",
                 values=attention((16, 22), (13, 7), 2.6),
                 window=window,
                 signed=False,
@@ -194,7 +194,7 @@ def findings_of(
             ),
             HeatmapFinding(
                 frame=frames[0],
-                kind="fat",
+                kind="fat activation",
                 values=0.04 * signed,
                 window=window,
                 signed=True,

@@ -3,6 +3,7 @@
 import pytest
 from pydicom import Dataset
 
+from models.fat.multiview import VIEWS
 from node.errors import SettingsError
 from workers.frames import view_names
 from workers.frames.view import view
@@ -31,6 +32,7 @@ def code(value: str, scheme: str, meaning: str) -> list[Dataset]:
         ("RT_PORTAL_VEIN", RIGHT),
         ("Right posterior portal vein", POSTERIOR),
         ("rppv", POSTERIOR),
+        ("Posterior branch of right portal vein", POSTERIOR),
         ("Liver/Kidney", "liver/kidney"),
         ("LIVER + RT KIDNEY SAG", "liver/kidney"),
         ("门静脉右支切面", RIGHT),
@@ -84,4 +86,4 @@ def test_settings_that_name_no_view_say_which_there_are() -> None:
 
 
 def test_the_views_are_those_of_the_fat_model() -> None:
-    assert view_names() == ("hepatic veins", RIGHT, POSTERIOR, "liver/kidney")
+    assert view_names() == VIEWS

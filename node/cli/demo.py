@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -61,6 +62,7 @@ def demo(
     if pacs not in KINDS:
         raise typer.BadParameter(f"--pacs {pacs}: there is {' and '.join(KINDS)}")
     folder = _folder(keep)
+    signal.signal(signal.SIGTERM, _end)
     try:
         outcome = _perform(paths, folder, pacs, timeout, verbose=session.verbose)
     finally:
@@ -72,6 +74,11 @@ def demo(
     else:
         outcome.print()
     raise typer.Exit(0 if outcome.ok else 1)
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    """A SIGTERM ends what was started, and clears up, as Ctrl-C does."""
+    raise SystemExit(128 + number)
 
 
 def _perform(

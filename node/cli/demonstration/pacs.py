@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from node.association.peer import Peer
+from node.cli.supervisor import start_child
 from node.errors import AssociationError
 
 _AE_TITLE = "DEMOPACS"
@@ -118,18 +118,19 @@ def orthanc(folder: Path) -> Iterator[Pacs]:
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(configuration))
-    log = (folder / "orthanc.log").open("wb")
-    with log, subprocess.Popen([program, str(path)], stdout=log, stderr=log) as process:
-        try:
-            pacs = Orthanc(Peer(_AE_TITLE, "127.0.0.1", dicom), f"http://127.0.0.1:{http}", folder)
-            deadline = time.monotonic() + _PATIENCE
-            while not pacs.is_up():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssociationError(f"Orthanc does not start: see {folder}/orthanc.log")
-                time.sleep(0.1)
-            yield pacs
-        finally:
-            process.terminate()
+    with (folder / "orthanc.log").open("wb") as log:
+        process = start_child([program, str(path)], output=log.fileno())
+    try:
+        pacs = Orthanc(Peer(_AE_TITLE, "127.0.0.1", dicom), f"http://127.0.0.1:{http}", folder)
+        deadline = time.monotonic() + _PATIENCE
+        while not pacs.is_up():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssociationError(f"Orthanc does not start: see {folder}/orthanc.log")
+            time.sleep(0.1)
+        yield pacs
+    finally:
+        process.terminate()
+        process.wait()
 
 
 KINDS: dict[str, Callable[[Path], AbstractContextManager[Pacs]]] = {

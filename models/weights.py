@@ -39,6 +39,7 @@ def write_weights(
         },
         path,
     )
+    path.chmod(0o644)  # safetensors leaves it readable to its owner only
 
 
 def fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor], bundle: Bundle) -> None:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from models.evaluation.calibration import Platt, brier_score, calibration_error, fit_platt
 from models.evaluation.geometry import geometry_scores
 from models.evaluation.metrics import (
+    RESAMPLES,
+    Figure,
     area_under_curve,
     bootstrap,
     sensitivity,
@@ -36,6 +38,8 @@ def evaluate_label(
     unflipped: Floats,
     geometry: npt.NDArray[np.float64],
     folds: Sequence[Sequence[int]],
+    *,
+    resamples: int = RESAMPLES,
 ) -> LabelEvaluation:
     """Figures of one label over the images on which it is known.
 
@@ -58,18 +62,21 @@ def evaluate_label(
     def lead(truth: Floats, model: Floats, other: Floats) -> float:
         return area_under_curve(truth, model) - area_under_curve(truth, other)
 
+    def figure(statistic: Callable[..., float], *columns: Floats) -> Figure:
+        return bootstrap(statistic, *columns, resamples=resamples)
+
     figures = {
-        "auc": bootstrap(area_under_curve, truth, logits).as_card(),
-        "auc_geometry_only": bootstrap(area_under_curve, truth, baseline).as_card(),
-        "auc_lead_over_geometry": bootstrap(lead, truth, logits, baseline).as_card(),
-        "auc_without_flip": bootstrap(area_under_curve, truth, unflipped).as_card(),
+        "auc": figure(area_under_curve, truth, logits).as_card(),
+        "auc_geometry_only": figure(area_under_curve, truth, baseline).as_card(),
+        "auc_lead_over_geometry": figure(lead, truth, logits, baseline).as_card(),
+        "auc_without_flip": figure(area_under_curve, truth, unflipped).as_card(),
         "auc_mean_of_folds": round(
             float(np.mean([area_under_curve(truth[held], logits[held]) for held in folds])), 3
         ),
-        "sensitivity": bootstrap(sensitivity, truth, called).as_card(),
-        "specificity": bootstrap(specificity, truth, called).as_card(),
-        "brier": bootstrap(_defined(brier_score), truth, probability).as_card(),
-        "calibration_error": bootstrap(_defined(calibration_error), truth, probability).as_card(),
+        "sensitivity": figure(sensitivity, truth, called).as_card(),
+        "specificity": figure(specificity, truth, called).as_card(),
+        "brier": figure(_defined(brier_score), truth, probability).as_card(),
+        "calibration_error": figure(_defined(calibration_error), truth, probability).as_card(),
         "positive": int(truth.sum()),
         "negative": int((1 - truth).sum()),
     }

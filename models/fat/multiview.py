@@ -11,6 +11,7 @@ from models.backbones import BACKBONES, build_backbone
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from models.fat.preprocessing import prepare
+from models.fat.scope import Scope
 from models.images import Window, imagenet_tensor
 from models.weights import fill, read_weights
 
@@ -42,6 +43,8 @@ class FatReading:
     probability of a fraction of at least 5 % and 10 %. cam : (h, w) float32, signed class
     activation map of p_5 in logits (Zhou et al. 2016): positive speaks for fat; its mean plus the
     head's intercept is the logit. window : x0, y0, x1, y1 of the given image that cam covers.
+    familiar : whether the frame is like those that the estimator was fitted on (models.fat.scope);
+    where it is not, the numbers mean nothing.
     """
 
     view: str | None
@@ -50,6 +53,7 @@ class FatReading:
     p_10: float
     cam: npt.NDArray[np.float32]
     window: Window
+    familiar: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class MultiviewFat:
         network: torch.nn.Module,
         weight: torch.Tensor,
         bias: torch.Tensor,
+        scope: Scope,
         bundle: Bundle,
         device: str,
     ) -> None:
@@ -84,6 +89,7 @@ class MultiviewFat:
         self._network.to(memory_format=torch.channels_last)
         self._weight = weight
         self._bias = bias
+        self._scope = scope
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "MultiviewFat":
@@ -102,9 +108,16 @@ class MultiviewFat:
                 f"bundle {bundle.name!r}: its heads have shape {tuple(weight.shape)}; expected "
                 f"{shape} estimators and quantities over the features of {bundle.backbone}"
             )
+        try:
+            scope = Scope.take(tensors)
+        except KeyError as error:
+            raise BundleError(
+                f"bundle {bundle.name!r}: {error} is missing: without a scope it cannot tell "
+                "which frames it may judge; fit it again"
+            ) from None
         network = build_backbone(bundle.backbone)
         fill(network, tensors, bundle)
-        return cls(network, weight, bias, bundle, device)
+        return cls(network, weight, bias, scope, bundle, device)
 
     def read(
         self, images: Sequence[npt.NDArray[np.uint8]], views: Sequence[str | None]
@@ -158,7 +171,8 @@ class MultiviewFat:
         with torch.inference_mode():
             tensor = tensor.to(self._device, memory_format=torch.channels_last)
             features = self._network(tensor).float().cpu()
-        for frame, view, own in zip(prepared, views, features, strict=True):
+        distances = self._scope.distance(features.mean(dim=(2, 3)).numpy())
+        for frame, view, own, distance in zip(prepared, views, features, distances, strict=True):
             estimator = ESTIMATORS.index("any view" if view is None else view)
             weight, bias = self._weight[estimator], self._bias[estimator]
             fat, logit_5, logit_10 = (weight @ own.mean(dim=(1, 2)) + bias).tolist()
@@ -169,6 +183,7 @@ class MultiviewFat:
                 p_10=_sigmoid(logit_10),
                 cam=torch.einsum("c,chw->hw", weight[1], own).numpy(),
                 window=frame.window,
+                familiar=bool(distance <= self._scope.limit),
             )
 
 

@@ -21,6 +21,7 @@ from models.evaluation.fat import evaluate_estimates, geometry_only
 from models.evaluation.metrics import bootstrap
 from models.fat.multiview import ESTIMATORS, FAT_RANGE, VIEWS
 from models.fat.preprocessing import prepare
+from models.fat.scope import Scope
 from models.training.card import write_bundle
 from models.training.fat_card import fat_card
 from models.training.fat_heads import LinearHead, fit_classifier, fit_regressor
@@ -53,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train = fat_samples(options.participants, 2 * seed, name, options.imagenet, states)
     test = fat_samples(options.held_out, 2 * seed + 1, name, options.imagenet, states)
     heads = _fit(train)
+    scope = Scope.fit(_rows(train), _rows(test))
     figures = _figures(heads, train, test)
     if options.real is not None:
-        figures["real_frames"] = _real_frames(heads, options.real, name, options.imagenet)
+        figures["real_frames"] = _real_frames(heads, scope, options.real, name, options.imagenet)
     for key, row in figures.items():
         log.info("%s: %s", key, row)
     card = fat_card(name, len(train.fat), len(test.fat), seed, figures, _strengths(heads))
@@ -65,9 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             np.array([[head.weight for head in row] for row in heads]), dtype=torch.float32
         ),
         "heads.bias": torch.tensor([[head.bias for head in row] for row in heads]),
+        **scope.tensors(),
     }
-    full = frozenset({"heads.weight", "heads.bias"})
+    full = frozenset({"heads.weight", "heads.bias", *scope.tensors()})
     write_bundle(options.out / "fat-multiview", tensors, card, full=full)
+
+
+def _rows(samples: FatSamples) -> npt.NDArray[np.float32]:
+    """(n, C) of every frame and variant."""
+    return samples.features.reshape(-1, samples.features.shape[-1])
 
 
 def _fit(train: FatSamples) -> Heads:
@@ -125,7 +133,9 @@ def _figures(heads: Heads, train: FatSamples, test: FatSamples) -> dict[str, Any
     }
 
 
-def _real_frames(heads: Heads, folder: Path, name: str, imagenet: Path | None) -> dict[str, Any]:
+def _real_frames(
+    heads: Heads, scope: Scope, folder: Path, name: str, imagenet: Path | None
+) -> dict[str, Any]:
     """What the liver/kidney heads make of real frames: the domain gap, in numbers."""
     files = sorted(folder.glob("*-fat-*.jpg"))
     if not files:
@@ -133,7 +143,8 @@ def _real_frames(heads: Heads, folder: Path, name: str, imagenet: Path | None) -
     network = imagenet_backbone(name, imagenet).eval()
     grey = [prepare(read_grey(file)).grey for file in files]
     fat = np.asarray([float(file.stem.rsplit("-", 1)[1]) for file in files])
-    estimates = _apply(heads[VIEWS.index("liver/kidney")], pooled_features(name, network, grey))
+    features = pooled_features(name, network, grey)
+    estimates = _apply(heads[VIEWS.index("liver/kidney")], features)
     return {
         "what": "real liver/kidney frames with biopsy fat, none of them used in fitting",
         "frames": len(files),
@@ -143,6 +154,7 @@ def _real_frames(heads: Heads, folder: Path, name: str, imagenet: Path | None) -
             lambda truth, estimate: float(np.abs(truth - estimate).mean()), fat, estimates[:, 0]
         ).as_card(),
         "called_5_percent_or_more": int((estimates[:, 1] >= 0.5).sum()),
+        "familiar": int((scope.distance(features) <= scope.limit).sum()),
     }
 
 

@@ -41,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--only",
+        choices=[*(f"fold-{number}" for number in range(FOLDS)), "final"],
+        help="fit this network and stop, so that several can be fitted side by side",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
@@ -62,9 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     states = options.out / "states"
     states.mkdir(parents=True, exist_ok=True)
+    everything = list(range(len(samples)))
+    if options.only is not None:
+        held = [] if options.only == "final" else folds[int(options.only[-1])]
+        fit(samples, sorted(set(everything) - set(held)), recipe, states / f"{options.only}.pt")
+        return
     predictions = _out_of_fold(samples, folds, recipe, states)
     evaluations = _evaluate(samples, folds, predictions)
-    everything = list(range(len(samples)))
     network = fit(samples, everything, recipe, states / "final.pt")
     hits = _localisation(samples, predictions["attention"])
     card = lesion_card(recipe, FOLDS, _counts(annotations), evaluations, hits)

@@ -46,6 +46,14 @@ def db(
     database.dispose()
 
 
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundles with random weights that stand for the shipped ones."""
+    from tests.bundles import write_bundles  # torch takes seconds to import
+
+    return write_bundles(tmp_path_factory.mktemp("bundles"), seed=1)
+
+
 def _migrated_sqlite(folder: Path) -> Path:
     file = folder / "migrated.sqlite"
     if not file.exists():

@@ -10,17 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.bundles import write_bundles
 from tests.peers import RABBITMQ, REDIS, require
 
 _REDIS_DATABASES = range(15, 0, -1)
 _OWNER = "hepanode-tests"
-
-
-@pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundles with random weights that stand for the shipped ones."""
-    return write_bundles(tmp_path_factory.mktemp("bundles"), seed=1)
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +22,13 @@ def analysis(bundles: Path) -> str:
     return analysis_section(bundles)
 
 
-def analysis_section(bundles: Path, frames_per_cine: int = 3) -> str:
+def analysis_section(bundles: Path) -> str:
+    """Few frames and one thread: these tests are about the line, not about the reading."""
     return f"""
 [analysis]
 bundle_folders = ["{bundles}"]
-frames_per_cine = {frames_per_cine}
+frames_per_cine = 3
+frames_per_study = 4
 device = "cpu"
 threads = 1
 """

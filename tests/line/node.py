@@ -80,7 +80,7 @@ min_free_mib = 10
 [dispatch]
 quiet_seconds = 1
 tick_seconds = 0.1
-lease_seconds = 3
+lease_seconds = 5
 republish_seconds = 2
 {dispatch}
 {extra}

@@ -21,7 +21,10 @@ from tests.workers.results.tools import items
 from workers.findings import EXPLANATION, Reason
 from workers.results import codes
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = [
+    pytest.mark.timeout(500),
+    pytest.mark.filterwarnings("ignore:Unknown encoding:UserWarning"),  # as the inputs want it
+]
 
 NOT_ANALYSED = {
     "truncated": Reason.UNDECODABLE,

@@ -48,14 +48,13 @@ def test_a_receiver_killed_while_receiving_keeps_every_object_that_it_answered_f
             answered = send_and_kill(node, files, least)
             assert len(answered) >= least
             assert_kept(node, files, answered)
-        node.start("receiver", "dispatcher", "worker")
+        node.start("receiver")
         assert store(node.port, files) == [uid_of(file) for file in files]
+        node.start("dispatcher", "worker")
         (run,) = node.until(node.runs_ended(1))
         node.until(node.all_sent)
         assert_kept(node, files, [uid_of(file) for file in files])
     assert run.state == "done"
-    assert run.snapshot is not None
-    assert len(run.snapshot["frames"]) == len(files)
     assert list((node.folder / "data" / "incoming").iterdir()) == []
     assert_pacs_agrees(node, pacs)
 

@@ -1,0 +1,167 @@
+"""Deliveries to a real peer, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from node.dispatch import Deliverer
+from node.settings import Destination, Settings
+from node.tracking import Database, Delivery, deliveries
+from tests.dispatch.sets import waiting_set
+from tests.peers import free_port
+from tests.scp import CAPTURES, Scp, at_first, scp
+
+OUT_OF_RESOURCES, PROCESSING_FAILURE, CANNOT_UNDERSTAND = 0xA700, 0x0110, 0xC000
+
+
+def deliverer(db: Database, data: Path, port: int) -> Deliverer:
+    destination = Destination(
+        name="pacs",
+        ae_title="ORTHANC",
+        host="127.0.0.1",
+        port=port,
+        timeout=10,
+        retry_first=1,
+        retry_cap=5,
+    )
+    return Deliverer(Settings(data=data, destinations=(destination,)), destination, db)
+
+
+def of(db: Database, uids: Sequence[str]) -> list[Delivery]:
+    """The deliveries of these objects, in the order of the objects."""
+    by_uid = {one.sop_instance_uid: one for one in deliveries.list_deliveries(db)}
+    return [by_uid[uid] for uid in uids]
+
+
+def states(db: Database, uids: Sequence[str]) -> list[str]:
+    return [one.state for one in of(db, uids)]
+
+
+def test_a_set_goes_in_order_and_the_report_last(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path)
+    with scp() as pacs:
+        assert deliverer(db, tmp_path, pacs.port).deliver_due() == 0
+        assert pacs.stored() == uids
+    assert states(db, uids) == ["sent"] * 3
+    assert [one.last_status for one in of(db, uids)] == [0, 0, 0]
+
+
+def test_nothing_due_leaves_the_peer_alone(db: Database, tmp_path: Path) -> None:
+    assert deliverer(db, tmp_path, free_port()).deliver_due() > 0
+
+
+def test_the_delay_of_an_outage_grows_up_to_its_cap_and_starts_anew_after_it(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    pacs = Scp()
+    sender = deliverer(db, tmp_path, pacs.port)
+    delays = []
+    for _ in range(5):
+        delays.append(sender.deliver_due())
+        deliveries.retry(db)  # an administrator's word: due now
+    assert delays == [1, 2, 4, 5, 5]
+    assert {one.attempts for one in of(db, uids)} == {5}
+    assert all("cannot be reached" in one.last_error for one in of(db, uids)), of(db, uids)
+    pacs.start()
+    assert sender.deliver_due() == 0
+    pacs.stop()
+    assert pacs.stored() == uids
+    waiting_set(db, tmp_path)
+    assert sender.deliver_due() == 1
+
+
+def test_an_outage_is_met_once_and_not_once_for_each_waiting_set(
+    db: Database, tmp_path: Path
+) -> None:
+    first = waiting_set(db, tmp_path)
+    second = waiting_set(db, tmp_path)
+    pause = deliverer(db, tmp_path, free_port()).deliver_due()
+    assert pause > 0
+    tried = [one.attempts for one in of(db, [*first, *second])]
+    assert sorted(tried) == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_report_waits_for_a_heatmap_that_must_be_tried_again(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with scp(answer=at_first(OUT_OF_RESOURCES)) as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        sender.deliver_due()
+        assert pacs.stored() == []
+        assert states(db, uids) == ["pending"] * 3
+        assert of(db, uids)[0].last_status == OUT_OF_RESOURCES
+        deliveries.retry(db)
+        sender.deliver_due()
+        assert pacs.stored() == uids
+    assert states(db, uids) == ["sent"] * 3
+
+
+def test_a_set_that_must_wait_does_not_hold_up_the_next(db: Database, tmp_path: Path) -> None:
+    first = waiting_set(db, tmp_path)
+    second = waiting_set(db, tmp_path)
+    with scp(answer=at_first(OUT_OF_RESOURCES)) as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        assert sender.deliver_due() == 0
+        assert sender.deliver_due() == 0
+        assert pacs.stored() == second
+    assert states(db, first) == ["pending"] * 3
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_an_object_that_is_refused_for_good_does_not_stop_the_rest(
+    db: Database, tmp_path: Path, refused: int
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with scp(answer=at_first(CANNOT_UNDERSTAND, times=refused)) as pacs:
+        deliverer(db, tmp_path, pacs.port).deliver_due()
+        assert pacs.stored() == uids[refused:]
+    assert states(db, uids) == ["failed"] * refused + ["sent"] * (3 - refused)
+    assert of(db, uids)[0].last_error.startswith("status C000")
+
+
+def test_a_class_that_is_not_taken_is_recorded_by_name(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path)
+    with scp(CAPTURES) as pacs:
+        deliverer(db, tmp_path, pacs.port).deliver_due()
+    assert states(db, uids) == ["sent", "sent", "failed"]
+    assert "does not take Comprehensive 3D SR Storage" in of(db, uids)[-1].last_error
+
+
+def test_a_processing_failure_that_stays_is_given_up_and_the_report_goes(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    with scp(answer=at_first(PROCESSING_FAILURE, times=8)) as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        for _ in range(7):
+            sender.deliver_due()
+            assert states(db, uids) == ["pending", "pending"]
+            deliveries.retry(db)
+        sender.deliver_due()
+        assert pacs.stored() == uids[1:]
+    assert states(db, uids) == ["failed", "sent"]
+
+
+def test_a_result_file_that_is_gone_fails_alone(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path)
+    (tmp_path / f"{uids[0]}.dcm").unlink()
+    with scp() as pacs:
+        deliverer(db, tmp_path, pacs.port).deliver_due()
+        assert pacs.stored() == uids[1:]
+    assert states(db, uids) == ["failed", "sent", "sent"]
+    assert "cannot be read" in of(db, uids)[0].last_error
+
+
+def test_two_deliverers_send_every_object_once(db: Database, tmp_path: Path) -> None:
+    sets = [waiting_set(db, tmp_path) for _ in range(4)]
+    with scp() as pacs:
+        pair = [deliverer(db, tmp_path, pacs.port) for _ in range(2)]
+        while [one.deliver_due() for one in pair] != [0.25, 0.25]:
+            pass
+        asked = [uid for uid, _ in pacs.asked]
+    assert sorted(asked) == sorted(uid for uids in sets for uid in uids)

@@ -1,0 +1,98 @@
+"""The result key: new where a result could differ, the same where it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.bundle import Bundle
+from node.settings import Analysis
+from workers.analysis import Plan
+from workers.findings import Dropped, FrameRef, Reason
+from workers.key import result_key
+
+FRAMES = (
+    FrameRef("1.1", "1.2.840.10008.5.1.4.1.1.6.1", "1", 1, 1),
+    FrameRef("1.2", "1.2.840.10008.5.1.4.1.1.3.1", "1", 7, 30),
+)
+DROPPED = (Dropped("1.3", None, Reason.DOPPLER), Dropped("1.2", None, Reason.NOT_SAMPLED, "29"))
+OWN = Dropped("1.9", None, Reason.OWN_RESULT)
+
+
+def bundle(digest: str) -> Bundle:
+    return Bundle(
+        name="any",
+        folder=Path(),
+        system="any.any",
+        version="1",
+        digest=digest,
+        backbone="any",
+        labels=(),
+        lacks=(),
+        validation_status="simulated data only",
+        card={},
+    )
+
+
+PLAN = Plan({"lesion": bundle("aa"), "fat": bundle("bb")})
+
+
+def key(
+    study: str = "1.2.3",
+    frames: tuple[FrameRef, ...] = FRAMES,
+    dropped: tuple[Dropped, ...] = DROPPED,
+    chosen: Plan = PLAN,
+    settings: Analysis | None = None,
+) -> str:
+    return result_key(study, frames, dropped, chosen, settings or Analysis())
+
+
+def test_the_same_input_has_the_same_key_in_every_process() -> None:
+    assert key() == key()
+    assert len(key()) == 64
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"study": "1.2.4"},
+        {"frames": FRAMES[:1]},
+        {"frames": (FRAMES[0], replace(FRAMES[1], number=8))},
+        {"frames": (*FRAMES, replace(FRAMES[0], sop_instance_uid="1.5"))},
+        {"dropped": DROPPED[:1]},
+        {"dropped": (replace(DROPPED[0], reason=Reason.M_MODE), DROPPED[1])},
+        {"dropped": (DROPPED[0], replace(DROPPED[1], detail="28"))},
+        {"chosen": Plan({"lesion": bundle("ac"), "fat": bundle("bb")})},
+        {"chosen": Plan({"lesion": bundle("aa"), "fat": None})},
+        {"chosen": Plan({"lesion": bundle("bb"), "fat": bundle("aa")})},
+        {"settings": Analysis(key_frames=5)},
+        {"settings": Analysis(frames_per_cine=15)},
+        {"settings": Analysis(frames_per_study=100)},
+        {"settings": Analysis(max_decoded_mib=100)},
+        {"settings": Analysis(view_words={"hepatic veins": ("lebervenen",)})},
+    ],
+    ids=str,
+)
+def test_other_frames_weights_or_settings_have_another_key(other: dict[str, object]) -> None:
+    assert key(**other) != key()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Analysis(device="cuda:1"),
+        Analysis(threads=7),
+        Analysis(time_limit=5),
+        Analysis(bundle_folders=(Path("/elsewhere"),)),
+        Analysis(lesion_bundle="a-copy", fat_bundle="another-copy"),
+    ],
+    ids=repr,
+)
+def test_where_and_how_fast_it_is_read_does_not_change_the_key(settings: Analysis) -> None:
+    assert key(settings=settings) == key()
+
+
+def test_the_nodes_own_results_are_no_input() -> None:
+    assert key(dropped=(*DROPPED, OWN)) == key()

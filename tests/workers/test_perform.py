@@ -1,0 +1,163 @@
+"""One claimed run over real frames, on both databases: committed once, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from node.settings import Analysis, Destination, Settings, Storage
+from node.tracking import Claim, Database, Run, deliveries, instances, results, runs, studies
+from tests.bad_input import study, write
+from tests.dispatch.sets import published_run
+from tests.tracking.arrivals import instance
+from workers.perform import Performer
+from workers.stages import Stages
+from workers.tasks import RunTask
+
+PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+REPORTS_ONLY = PACS.model_copy(update={"name": "archive", "kinds": ("report",)})
+
+
+@pytest.fixture
+def settings(tmp_path: Path, bundles: Path) -> Settings:
+    return Settings(
+        data=tmp_path / "data",
+        storage=Storage(min_free_mib=0),
+        analysis=Analysis(bundle_folders=(bundles,), device="cpu", threads=1),
+        destinations=(PACS, REPORTS_ONLY),
+    )
+
+
+@pytest.fixture
+def received(db: Database, settings: Settings) -> Callable[[], str]:
+    """Stores one image as the receiver would; its study, which has a run that waits."""
+
+    def receive() -> str:
+        dataset = study()
+        uid = str(dataset.StudyInstanceUID)
+        folder = settings.data / "instances" / uid
+        folder.mkdir(parents=True)
+        (settings.data / "incoming").mkdir(exist_ok=True)
+        path = write(dataset, folder, "1")
+        instances.record(
+            db,
+            instance(
+                study=uid,
+                sop_instance_uid=str(dataset.SOPInstanceUID),
+                series_instance_uid=str(dataset.SeriesInstanceUID),
+                path=str(path.relative_to(settings.data)),
+            ),
+        )
+        return uid
+
+    return receive
+
+
+def next_claim(db: Database, uid: str) -> Claim:
+    run_id = due(db, uid)
+    claim = runs.claim(db, run_id, worker="w/1", lease_seconds=600)
+    assert claim is not None
+    return claim
+
+
+def due(db: Database, uid: str) -> int:
+    """The published run of a study, closed or asked for again."""
+    if studies.get(db, uid).state == "receiving":
+        studies.close_quiet(db, 1e-6)
+    else:
+        studies.reprocess(db, uid)
+    (run_id,) = runs.publishable(db, window=9, republish_seconds=600)
+    return run_id
+
+
+def test_a_run_commits_heatmaps_then_the_report_and_what_each_destination_takes(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    uid, stages = received(), Stages()
+    assert Performer(settings, db).perform(next_claim(db, uid), stages)
+    made = results.of_study(db, uid)
+    assert [one.kind for one in made] == ["heatmap", "heatmap", "report"]
+    for one in made:
+        dataset = dcmread(settings.data / one.path)
+        assert dataset.SOPInstanceUID == one.sop_instance_uid
+        assert dataset.StudyInstanceUID == uid
+    waiting = {(one.destination, one.sop_instance_uid) for one in deliveries.list_deliveries(db)}
+    assert waiting == {("pacs", one.sop_instance_uid) for one in made} | {
+        ("archive", made[-1].sop_instance_uid)
+    }
+    (run,) = runs.list_runs(db)
+    assert run.state == "done"
+    assert run.timings is not None
+    assert {"wait", "select", "decode", "lesion", "fat", "results", "store"} <= set(run.timings)
+
+
+def test_the_same_input_again_commits_nothing_new(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    uid, performer = received(), Performer(settings, db)
+    assert performer.perform(next_claim(db, uid), Stages())
+    made, waiting = results.of_study(db, uid), deliveries.list_deliveries(db)
+    assert performer.perform(next_claim(db, uid), Stages())
+    again, first = runs.list_runs(db)
+    assert again.result_key == first.result_key
+    assert again.snapshot == {"repeats": first.result_key}
+    assert results.of_study(db, uid) == made
+    assert deliveries.list_deliveries(db) == waiting
+
+
+def test_a_worker_that_lost_its_lease_commits_nothing_and_the_next_makes_the_same_objects(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    uid, performer = received(), Performer(settings, db)
+    claim = next_claim(db, uid)
+    runs.renew(db, claim, -1)
+    (taken,) = runs.take_back_dead(db, 3)
+    assert not performer.perform(claim, Stages())
+    assert results.of_study(db, uid) == ()
+    written = {file.stem for file in (settings.data / "results").rglob("*.dcm")}
+    second = runs.claim(db, due(db, uid), worker="w/2", lease_seconds=600)
+    assert second is not None
+    assert performer.perform(second, Stages())
+    assert written == {one.sop_instance_uid for one in results.of_study(db, uid)}
+    assert taken.run_id == claim.run_id
+
+
+def perform(db: Database, settings: Settings, uid: str) -> Run:
+    """The task as a worker calls it; the run afterwards."""
+    run_id = due(db, uid)
+    RunTask(settings, db, "w/1")(run_id)
+    return runs.get(db, run_id)
+
+
+def test_an_instance_file_that_is_gone_is_an_error_of_the_run_and_is_tried_again(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    uid = received()
+    next((settings.data / "instances" / uid).iterdir()).unlink()
+    run = perform(db, settings, uid)
+    assert (run.state, run.attempts) == ("queued", 1)
+    assert f"instances/{uid}/1.dcm" in run.error
+
+
+def test_a_full_disk_makes_a_run_wait_without_spending_its_attempts(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    full = settings.model_copy(update={"storage": Storage(min_free_mib=2**40)})
+    run = perform(db, full, received())
+    assert (run.state, run.attempts) == ("queued", 0)
+    assert "storage.min_free_mib" in run.error
+
+
+def test_a_message_for_a_run_that_is_not_to_be_had_does_nothing(
+    db: Database, settings: Settings
+) -> None:
+    run_id = published_run(db)
+    claim = runs.claim(db, run_id, worker="other/1", lease_seconds=600)
+    assert claim is not None
+    RunTask(settings, db, "w/1")(run_id)
+    RunTask(settings, db, "w/1")(run_id + 1000)
+    assert runs.get(db, run_id).worker == "other/1"
+    assert runs.get(db, run_id).state == "running"

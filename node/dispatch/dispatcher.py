@@ -44,12 +44,15 @@ class Dispatcher:
             window=self._settings.window,
             republish_seconds=self._settings.republish_seconds,
         )
-        for run_id in due:
+        for position, run_id in enumerate(due):
             try:
                 self._publish(run_id)
             except (OperationalError, OSError) as error:
-                runs.unpublish(self._db, run_id)
-                log.warning("run %d waits: the broker cannot be reached: %s", run_id, error)
+                waiting = due[position:]  # each further try would take its time-out anew
+                for unpublished in waiting:
+                    runs.unpublish(self._db, unpublished)
+                log.warning("%d runs wait: the broker cannot be reached: %s", len(waiting), error)
+                break
 
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop`` is set; a database that is away is waited for."""

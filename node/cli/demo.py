@@ -53,9 +53,10 @@ def demo(
     Exit 0 only if every file was stored, every study's run is done and every result object is at
     the PACS, abstentions included. Files that are no DICOM, JPEG or PNG are listed and skipped.
 
-    --json prints one object: study, run, state, results (kind, sop_class, sop_instance_uid, path,
-    preview), seconds per stage. Of several studies it describes the first that did not end well,
-    else the first; "studies" has all of them, "files" what was stored, refused and skipped.
+    --json prints one object: study, run, state, results (kind, sop_class, sop_instance_uid, path
+    of the object at the PACS, preview), seconds per stage. Of several studies it describes the
+    first that did not end well, else the first; "studies" has all of them, "files" what was
+    stored, refused and skipped.
     """
     from node.cli.demonstration.pacs import KINDS
 

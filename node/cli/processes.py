@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from node.cli.session import Session, command
+from node.cli.session import Session, command, refuse_missing_file
 
 
 def register(app: typer.Typer) -> None:
@@ -15,30 +15,29 @@ def register(app: typer.Typer) -> None:
 
 def receiver(session: Session) -> None:
     """Receive DICOM objects: C-STORE and C-ECHO, in `receiver.processes` processes."""
+    _prepare(session)
     from node.association.receiver import run
 
-    _prepare(session)
     raise typer.Exit(run(session.settings))
 
 
 def dispatcher(session: Session) -> None:
     """Decide what is due: complete studies, runs for the broker, deliveries."""
+    _prepare(session)
     from node.dispatch import run
 
-    _prepare(session)
     raise typer.Exit(run(session.settings))
 
 
 def worker(session: Session) -> None:
     """Analyse studies; without a broker, dispatch them too."""
+    _prepare(session)
     from workers.app import run
 
-    _prepare(session)
     raise typer.Exit(run(session.settings))
 
 
 def _prepare(session: Session) -> None:
-    """Log, and refuse a database of another schema before anything starts."""
+    """Log, and make no empty database by mistake; each part checks the schema itself."""
     session.log()
-    with session.database():
-        pass
+    refuse_missing_file(session.settings)

@@ -104,10 +104,15 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[..., Callable
                 inspect.Parameter("verbose", keyword, default=False, annotation=Verbose),
             ]
         )
-        app.command(name)(call)
+        app.command(name, help=_flowing(inspect.getdoc(function) or ""))(call)
         return function
 
     return register
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs without the line ends of the source, to be wrapped at the terminal's width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def noun(name: str, help: str) -> typer.Typer:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from models.backbones import BACKBONES, build_backbone
 from models.fat.multiview import ESTIMATORS, QUANTITIES
+from models.fat.scope import Scope
 from models.lesion.network import AttentionNetwork
 from models.training.card import write_bundle
 
@@ -46,7 +48,19 @@ def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
         | {
             "heads.weight": 0.01 * torch.randn(*heads, BACKBONES[BACKBONE].channels),
             "heads.bias": torch.tensor([12.0, 0.0, 0.0]).repeat(heads[0], 1),
+            **_everything_is_familiar(BACKBONES[BACKBONE].channels),
         },
         common | {"system": "fat.multiview", "labels": list(QUANTITIES), "preprocessing": {}},
     )
     return folder
+
+
+def _everything_is_familiar(channels: int) -> dict[str, torch.Tensor]:
+    scope = Scope(
+        mean=np.zeros(channels, np.float32),
+        directions=np.eye(1, channels, dtype=np.float32),
+        spread=np.ones(1, np.float32),
+        outside=1.0,
+        limit=np.inf,
+    )
+    return scope.tensors()

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     TOO_DARK = "too-dark"
     TOO_SMALL = "too-small"
     NO_FRAMES = "no-frames"
+    UNFAMILIAR = "unfamiliar"
     MODEL_UNAVAILABLE = "model-unavailable"
     NOT_MEASURED = "not-measured"
 
@@ -53,6 +54,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.TOO_DARK: "the image is too dark to judge",
     Reason.TOO_SMALL: "the B-mode region is too small to judge",
     Reason.NO_FRAMES: "no frame of the study could be analysed",
+    Reason.UNFAMILIAR: "the frames are unlike those that the model was fitted on",
     Reason.MODEL_UNAVAILABLE: "the model is not available on this node",
     Reason.NOT_MEASURED: "no model on this node outlines the lesion, so it was not measured",
 }

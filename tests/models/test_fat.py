@@ -9,6 +9,7 @@ import torch
 from models.backbones import build_backbone
 from models.errors import BundleError, ModelError
 from models.fat.multiview import ESTIMATORS, VIEWS, FatReading, MultiviewFat
+from models.fat.scope import Scope
 from models.simulation import simulate_frame
 from models.training.card import write_bundle
 from models.training.fat_heads import fit_classifier, fit_regressor, inverse_frequency
@@ -30,12 +31,13 @@ def estimator(folder: Path, heads: int = len(ESTIMATORS)) -> MultiviewFat:
         **build_backbone("efficientnet_lite0").state_dict(),
         "heads.weight": torch.randn(heads, 3, 1280) / 100,
         "heads.bias": torch.randn(heads, 3),
+        **Scope.fit(*np.random.default_rng(0).normal(size=(2, 64, 1280)).astype("f4")).tensors(),
     }
     return MultiviewFat.load(write_bundle(folder / "fat", tensors, CARD))
 
 
 def reading(view: str | None, fat: float, p_5: float = 0.5, p_10: float = 0.5) -> FatReading:
-    return FatReading(view, fat, p_5, p_10, np.zeros((7, 7), np.float32), (0, 0, 1, 1))
+    return FatReading(view, fat, p_5, p_10, np.zeros((7, 7), np.float32), (0, 0, 1, 1), True)
 
 
 def test_the_mean_of_the_activation_map_is_the_logit(tmp_path: Path) -> None:
@@ -111,3 +113,24 @@ def test_rare_fat_fractions_weigh_more() -> None:
     weight = inverse_frequency(np.array([2.0, 3.0, 4.0, 31.0]))
     assert weight[3] == pytest.approx(3 * weight[0])
     assert weight.mean() == pytest.approx(1.0)
+
+
+def test_a_frame_unlike_the_fitted_ones_is_unfamiliar() -> None:
+    rng = np.random.default_rng(0)
+    fitted, held_out = rng.normal(size=(2, 400, 64)).astype("f4")
+    scope = Scope.fit(fitted, held_out)
+    assert (scope.distance(held_out) <= scope.limit).mean() == pytest.approx(0.99, abs=0.005)
+    assert (scope.distance(held_out + 3) > scope.limit).all()
+    kept = Scope.take(dict(scope.tensors()))
+    assert np.allclose(kept.distance(held_out), scope.distance(held_out), rtol=1e-5)
+    assert kept.limit == pytest.approx(scope.limit)
+
+
+def test_an_estimator_without_a_scope_is_refused(tmp_path: Path) -> None:
+    tensors = {
+        **build_backbone("efficientnet_lite0").state_dict(),
+        "heads.weight": torch.zeros(len(ESTIMATORS), 3, 1280),
+        "heads.bias": torch.zeros(len(ESTIMATORS), 3),
+    }
+    with pytest.raises(BundleError, match="scope"):
+        MultiviewFat.load(write_bundle(tmp_path / "fat", tensors, CARD))

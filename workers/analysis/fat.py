@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from models.bundle import Bundle
 from workers.analysis.loaded import identity
 from workers.analysis.pathway import Conclusion
-from workers.findings import FatFinding, Frame, FrameRef, HeatmapFinding
+from workers.findings import (
+    Abstention,
+    FatFinding,
+    Frame,
+    FrameRef,
+    HeatmapFinding,
+    Reason,
+)
+
+
+@dataclass(frozen=True)
+class _Read:
+    frame: FrameRef
+    corner: tuple[int, int]  # of the frame's image in its source
+    reading: Any  # models.fat.multiview.FatReading
 
 
 class FatPathway:
-    """Reads every frame with its view's estimator and averages over the views."""
+    """Reads every frame with its view's estimator and averages over the views.
+
+    Frames unlike those that the model was fitted on do not count: of ten lean livers in real
+    frames, an estimator fitted on simulated ones calls all ten fatty.
+    """
 
     def __init__(self, estimator: Any, bundle: Bundle, key_frames: int) -> None:
         self.model = identity(bundle)
         self._estimator = estimator
         self._key_frames = key_frames
-        self._frames: list[tuple[FrameRef, tuple[int, int]]] = []
-        self._readings: list[Any] = []
+        self._reads: list[_Read] = []
 
     def read(self, frames: Sequence[Frame]) -> None:
-        self._readings += self._estimator.read(
+        readings = self._estimator.read(
             [frame.image for frame in frames], [frame.view for frame in frames]
         )
-        self._frames += [(frame.ref, frame.window[:2]) for frame in frames]
+        self._reads += [
+            _Read(frame.ref, frame.window[:2], reading)
+            for frame, reading in zip(frames, readings, strict=True)
+        ]
 
     def conclude(self) -> Conclusion:
-        if not self._readings:
-            return Conclusion()
-        estimate = self._estimator.combine(self._readings)
+        familiar = [read for read in self._reads if read.reading.familiar]
+        abstentions: tuple[Abstention, ...] = ()
+        if strange := len(self._reads) - len(familiar):
+            detail = f"{strange} of {len(self._reads)} frames did not count"
+            abstentions = (Abstention("fat", Reason.UNFAMILIAR, detail),)
+        if not familiar:
+            return Conclusion(abstentions=abstentions)
+        estimate = self._estimator.combine([read.reading for read in familiar])
+        used = [r for r in familiar if any(r.reading is one for one in estimate.frames)]
         finding = FatFinding(
             fat_percent=float(estimate.fat_percent),
             p_5=float(estimate.p_5),
             p_10=float(estimate.p_10),
             views=tuple(estimate.views),
-            frames=tuple(ref for ref, _ in self._frames),
-            frames_of_unknown_view=sum(reading.view is None for reading in self._readings),
+            frames=tuple(read.frame for read in used),
+            frames_of_unknown_view=sum(read.reading.view is None for read in used),
             model=self.model,
         )
-        return Conclusion(fat=finding, heatmaps=tuple(self._heatmaps(finding)))
+        heatmaps = tuple(self._heatmaps(used, finding))
+        return Conclusion(fat=finding, heatmaps=heatmaps, abstentions=abstentions)
 
-    def _heatmaps(self, finding: FatFinding) -> list[HeatmapFinding]:
+    def _heatmaps(self, used: Sequence[_Read], finding: FatFinding) -> list[HeatmapFinding]:
         """One per view, of its first frame: the same views as the estimate averages over."""
         shown: dict[str | None, HeatmapFinding] = {}
-        for (ref, (left, top)), reading in zip(self._frames, self._readings, strict=True):
+        for read in used:
+            reading, (left, top) = read.reading, read.corner
             if reading.view in shown:
                 continue
             x0, y0, x1, y1 = reading.window
             shown[reading.view] = HeatmapFinding(
-                frame=ref,
+                frame=read.frame,
                 kind="fat activation",
                 values=reading.cam,
                 window=(left + x0, top + y0, left + x1, top + y1),

@@ -7,7 +7,7 @@ empty, and every change is noted. A missing value stays missing: no Patient ID i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from node.errors import ResultError
 from workers.results import values
-from workers.results.charset import UTF_8, CharacterSet, of_terms
+from workers.results.charset import UTF_8, of_terms
 
 TYPE_2 = (
     "PatientName",
@@ -138,10 +138,8 @@ class _Reader:
 
 
 def _parts(value: object) -> Iterator[object]:
-    if isinstance(value, str) or not hasattr(value, "__iter__") or hasattr(value, "components"):
-        yield value
-    else:
+    """The values of an element; text and person names are iterable, but each is one value."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
         yield from value
-
-
-__all__ = ["OPTIONAL", "TYPE_2", "CharacterSet", "SourceHeader", "clean", "read"]
+    else:
+        yield value

@@ -96,6 +96,7 @@ def test_a_sex_that_dicom_does_not_know_is_left_empty(raw: str, sex: str) -> Non
         (b"ISO_IR 192", "Müller".encode("latin-1"), "Müller", "ISO_IR 192"),
         (b"", "Müller".encode("latin-1"), "Müller", "ISO_IR 192"),
         (b"", "Müller".encode(), "Müller", "ISO_IR 192"),
+        (b"ISO_IR 126", "Mÿller".encode("latin-1"), "Mÿller", "ISO_IR 192"),
         (b"KLINGON", "Müller".encode(), "Müller", "ISO_IR 192"),
         (b"ISO_IR 192\\ISO_IR 100", "Müller".encode(), "Müller", "ISO_IR 192"),
         (b"", b"Miller", "Miller", None),
@@ -164,7 +165,7 @@ odd_terms = st.lists(
 ).map(b"\\".join)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(attributes=odd_headers(90), terms=odd_terms)
 def test_no_header_stops_the_report(attributes: dict[str, bytes], terms: bytes) -> None:
     """The suite turns warnings into errors: neither writing nor reading back may warn.
@@ -180,7 +181,7 @@ def test_no_header_stops_the_report(attributes: dict[str, bytes], terms: bytes) 
         assert values.clean(dictionary_VR(keyword), value) == (value, "")
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(attributes=odd_headers(4), terms=odd_terms)
 def test_odd_headers_still_make_valid_reports(
     tmp_path_factory: pytest.TempPathFactory, attributes: dict[str, bytes], terms: bytes

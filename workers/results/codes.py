@@ -81,6 +81,7 @@ PRIVATE: dict[str, str] = {
     "1515": "No frame of the study could be analysed",
     "1516": "The model is not available on this node",
     "1517": "No model on this node outlines the lesion",
+    "1518": "Unlike the images that the model was trained on",
     "1599": "Another reason",
 }
 
@@ -194,6 +195,7 @@ REASON: dict[Reason, Code] = {
     Reason.NO_FRAMES: private("1515"),
     Reason.MODEL_UNAVAILABLE: private("1516"),
     Reason.NOT_MEASURED: private("1517"),
+    Reason.UNFAMILIAR: private("1518"),
 }
 OTHER_REASON = private("1599")
 

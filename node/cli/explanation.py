@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,9 @@ def print_explanation(run: Run, maker: Run, results: Sequence[Result]) -> None:
     if not snapshot:
         say("There is no snapshot: it is written when a run is done.")
         return
-    _frames_used(snapshot.get("frames", []))
-    _frames_dropped(snapshot.get("dropped", []))
+    frames = snapshot.get("frames", [])
+    _frames_used(frames)
+    _frames_dropped(snapshot.get("dropped", []), {f["sop_instance_uid"] for f in frames})
     _models(snapshot.get("models", {}))
     heading("findings")
     print_findings(snapshot.get("findings", {}), readings=True)
@@ -52,17 +53,18 @@ def _frames_used(frames: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _frames_dropped(dropped: Sequence[Mapping[str, Any]]) -> None:
+def _frames_dropped(dropped: Sequence[Mapping[str, Any]], used: Collection[str]) -> None:
+    """``used``: the objects of which other frames were used."""
+
     def same(drop: Mapping[str, Any]) -> tuple[str, str, str]:
         return drop["sop_instance_uid"], drop["reason"], drop.get("detail") or ""
 
     rows = []
     for (uid, reason, detail), group in groupby(sorted(dropped, key=same), key=same):
         numbers = [drop["number"] for drop in group]
-        frames = "whole" if None in numbers else ranges(numbers)
-        rows.append((frames, uid, because(reason, detail)))
-    whole = sum(drop["number"] is None for drop in dropped)
-    heading(f"{plural(len(dropped) - whole, 'frame')} and {plural(whole, 'whole object')} not used")
+        whole = "the rest" if uid in used else "all"
+        rows.append((whole if None in numbers else ranges(numbers), uid, because(reason, detail)))
+    heading("not used" if rows else "nothing was left out")
     if rows:
         table(("FRAMES", "SOP INSTANCE UID", "WHY"), rows)
 
@@ -91,7 +93,7 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
     """What was found and what was not answered; with ``readings`` also frame by frame."""
     thresholds = findings.get("thresholds") or {}
     lesions = findings.get("lesions") or []
-    if findings:
+    if findings.get("readings"):
         say(f"  {plural(len(lesions), 'suspected lesion')}")
     for lesion in lesions:
         say(

@@ -117,7 +117,7 @@ def test_a_run_is_explained_frame_by_frame(filled: Filled) -> None:
     text = node("runs", "explain", str(night.done_run)).out
     assert "5 frames used, of 2 objects" in text
     assert f"1-3, 7  9   {COMPLETE}.1.1" in text
-    assert "colour or spectral Doppler (region data type 3)" in text
+    assert f"all       {COMPLETE}.1.2  colour or spectral Doppler (region data type 3)" in text
     assert "ab" * 32 in text
     assert "liver fat 12.3 %" in text
     assert "no model on this node outlines the lesion" in text

@@ -16,6 +16,7 @@ from node.settings import Settings
 from node.tracking import Database
 from workers.tasks import RunTask
 
+
 def create_app(settings: Settings, db: Database) -> Celery:
     """The Celery application with the one task; what ``celery -A`` would want of a worker."""
     app = celery_app(settings.broker)

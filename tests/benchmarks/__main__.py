@@ -1,0 +1,8 @@
+"""All benchmarks, one after the other: ``make bench``."""
+
+import subprocess
+import sys
+
+for name in ("ingest", "turnaround"):
+    print(f"\n== {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=True)

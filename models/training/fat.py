@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the whole protocol and writes the bundle."""
     parser = argparse.ArgumentParser(prog="python -m models.training.fat", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="features and bundle")
-    parser.add_argument("--participants", type=int, default=300, help="to fit on")
+    parser.add_argument("--participants", type=int, default=480, help="to fit on")
     parser.add_argument("--held-out", type=int, default=160, help="to report figures on")
     parser.add_argument("--backbone", choices=list(BACKBONES), default="efficientnet_lite0")
     parser.add_argument("--imagenet", type=Path, help="a local file of ImageNet weights")
@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     states = options.out / "states"
     states.mkdir(parents=True, exist_ok=True)
     name, seed = options.backbone, options.seed
-    train = fat_samples(options.participants, 2 * seed, name, options.imagenet, states)
-    test = fat_samples(options.held_out, 2 * seed + 1, name, options.imagenet, states)
+    train = fat_samples(options.participants, seed, name, options.imagenet, states)
+    test = fat_samples(options.held_out, 1000 + seed, name, options.imagenet, states)
     heads = _fit(train)
     scope = Scope.fit(_rows(train), _rows(test))
     figures = _figures(heads, train, test)

@@ -44,7 +44,7 @@ def lesion_card(
         "labels": list(evaluations),
         "lacks": list(LACKS),
         "validation_status": "cross-validated on public data",
-        "limits": LIMITS,
+        "limits": " ".join([LIMITS, *_unproven(evaluations)]),
         "preprocessing": {
             "crop": "bounding box of the echo content (models.images.content_window)",
             "echo": "median of the visible pixels of the top fifth to 70 (paper 1, eq. 1)",
@@ -67,7 +67,8 @@ def lesion_card(
             "name": "Annotated Ultrasound Liver images (Xu et al. 2023), a subset of the 735",
             "source": "https://doi.org/10.5281/zenodo.7272660",
             "licence": "CC BY 4.0; weights derived from it, the images are not redistributed",
-            "attribution": "Xu Y, Zheng B, Liu X, Wu T, Ju J, Wang S, et al., 2023",
+            "attribution": "Xu et al. 2023, Annotated Ultrasound Liver images, Zenodo; the authors "
+            "are gratefully acknowledged",
             **counts,
         },
         "initial_weights": {"source": backbone(recipe.backbone).origin},
@@ -95,3 +96,13 @@ def lesion_card(
             "localisation": dict(localisation),
         },
     }
+
+
+def _unproven(evaluations: Mapping[str, LabelEvaluation]) -> list[str]:
+    """A sentence for each label whose lead over the confound baseline may be chance."""
+    return [
+        f"An advantage of {label!r} over geometry alone was not shown: its 95 % interval "
+        "includes none."
+        for label, row in evaluations.items()
+        if row.figures["auc_lead_over_geometry"]["interval_95"][0] <= 0
+    ]

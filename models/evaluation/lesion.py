@@ -35,7 +35,7 @@ class LabelEvaluation:
 def evaluate_label(
     truth: Floats,
     logits: Floats,
-    unflipped: Floats,
+    averaged: Floats,
     geometry: npt.NDArray[np.float64],
     folds: Sequence[Sequence[int]],
     *,
@@ -43,8 +43,9 @@ def evaluate_label(
 ) -> LabelEvaluation:
     """Figures of one label over the images on which it is known.
 
-    truth : (n,) 0 or 1. logits : (n,) out of fold, with the detector's flip average; unflipped :
-    without. geometry : (n, f) features of the confound baseline. folds : held-out indices.
+    truth : (n,) 0 or 1. logits : (n,) out of fold, as the detector computes them; averaged : with
+    the mirror image, for comparison. geometry : (n, f) features of the confound baseline.
+    folds : held-out indices.
 
     Calibration and threshold that figures are reported for are fitted on the other folds.
     """
@@ -69,7 +70,7 @@ def evaluate_label(
         "auc": figure(area_under_curve, truth, logits).as_card(),
         "auc_geometry_only": figure(area_under_curve, truth, baseline).as_card(),
         "auc_lead_over_geometry": figure(lead, truth, logits, baseline).as_card(),
-        "auc_without_flip": figure(area_under_curve, truth, unflipped).as_card(),
+        "auc_with_flip_average": figure(area_under_curve, truth, averaged).as_card(),
         "auc_mean_of_folds": round(
             float(np.mean([area_under_curve(truth[held], logits[held]) for held in folds])), 3
         ),

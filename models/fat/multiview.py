@@ -12,6 +12,7 @@ from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from models.fat.preprocessing import prepare
 from models.fat.scope import Scope
+from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
 from models.weights import fill, read_weights
 
@@ -31,7 +32,7 @@ QUANTITIES = ("fat_percent", "p_5", "p_10")
 FAT_RANGE = (0.0, 50.0)
 """Per cent. A linear estimate may leave what a proton density fat fraction of liver can be."""
 
-_BATCH = 8
+_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class MultiviewFat:
     ) -> None:
         self.bundle = bundle
         self._device = torch.device(device)
-        self._network = network.eval().to(self._device)
+        self._network = fold_normalisation(network).to(self._device)
         self._network.to(memory_format=torch.channels_last)
         self._weight = weight
         self._bias = bias

@@ -10,12 +10,13 @@ import torch
 from models.backbones import BACKBONES
 from models.bundle import Bundle
 from models.errors import BundleError
+from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
 from models.lesion.network import AttentionNetwork
 from models.lesion.preprocessing import prepare
 from models.weights import fill, read_weights
 
-_BATCH = 8
+_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class AttentionDetector:
         preprocessing = bundle.card["preprocessing"]
         self.bundle = bundle
         self._device = torch.device(device)
-        self._network = network.eval().to(self._device)
+        self._network = fold_normalisation(network).to(self._device)
         self._network.to(memory_format=torch.channels_last)
         self._flip = bool(preprocessing.get("flip_average", False))
         scaling = [bundle.card.get("calibration", {}).get(label, {}) for label in bundle.labels]

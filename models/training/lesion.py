@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 LABELS = ("lesion", "malignant")
 FOLDS = 3
+FLIP_AVERAGE = False
+"""Measured out of fold: the mirror image doubles the time and adds less than 0.01 to either AUC."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     evaluations = _evaluate(samples, folds, predictions)
     network = fit(samples, everything, recipe, states / "final.pt")
     hits = _localisation(samples, predictions["attention"])
-    card = lesion_card(recipe, FOLDS, _counts(annotations), evaluations, hits)
+    card = lesion_card(recipe, FOLDS, FLIP_AVERAGE, _counts(annotations), evaluations, hits)
     write_bundle(options.out / "lesion-attention", network.state_dict(), card)
 
 
@@ -88,9 +90,9 @@ def _out_of_fold(
     for number, held in enumerate(folds):
         train = sorted(set(range(len(samples))) - set(held))
         network = fit(samples, train, recipe, states / f"fold-{number}.pt")
-        logits, attention = predict(network, samples, list(held), recipe, flip=True)
-        plain, _ = predict(network, samples, list(held), recipe, flip=False)
-        for key, values in {"logits": logits, "unflipped": plain, "attention": attention}.items():
+        logits, attention = predict(network, samples, list(held), recipe, flip=FLIP_AVERAGE)
+        averaged, _ = predict(network, samples, list(held), recipe, flip=True)
+        for key, values in {"logits": logits, "averaged": averaged, "attention": attention}.items():
             empty = torch.zeros(len(samples), *values.shape[1:])
             result.setdefault(key, empty)[torch.tensor(held)] = values
     return result
@@ -107,7 +109,7 @@ def _evaluate(
         evaluation = evaluate_label(
             samples.targets[known, column].numpy(),
             predictions["logits"][known, column].numpy(),
-            predictions["unflipped"][known, column].numpy(),
+            predictions["averaged"][known, column].numpy(),
             geometry[known],
             [[place[index] for index in held if index in place] for held in folds],
         )

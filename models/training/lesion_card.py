@@ -31,6 +31,7 @@ may be taken for lesions. Investigational: not for diagnosis."""
 def lesion_card(
     recipe: Recipe,
     folds: int,
+    flip: bool,
     counts: Mapping[str, int],
     evaluations: Mapping[str, LabelEvaluation],
     localisation: Mapping[str, Any],
@@ -50,7 +51,7 @@ def lesion_card(
             "echo": "median of the visible pixels of the top fifth to 70 (paper 1, eq. 1)",
             "size": list(SIZE),
             "focus": list(recipe.focus),
-            "flip_average": True,
+            "flip_average": flip,
         },
         "calibration": {
             label: {

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.backbones import build_backbone
+from models.backbones import BACKBONES, build_backbone
 from models.errors import TrainingError
+from models.folding import fold_normalisation
 from models.lesion.attention import forward_flipped
 from models.lesion.network import AttentionNetwork, attention_pool
 from models.training.augmentation import Batch
@@ -121,3 +122,19 @@ def test_the_mirror_image_gives_the_mirrored_attention() -> None:
     mirrored_labels, mirrored = forward_flipped(network, images.flip(3), flip=True)
     assert torch.allclose(labels, mirrored_labels, atol=1e-5)
     assert torch.allclose(attention, mirrored.flip(2), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_folding_the_normalisation_changes_no_output(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_backbone(name)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+    images = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        before = network.eval()(images)
+        after = fold_normalisation(network)(images)
+    assert torch.allclose(before, after, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())

@@ -41,7 +41,8 @@ class FatReading:
 
     view : one of ``VIEWS``, or None when it was read by the estimator for any view.
     fat_percent : proton density fat fraction in %, clamped to ``FAT_RANGE``. p_5, p_10 :
-    probability of a fraction of at least 5 % and 10 %. cam : (h, w) float32, signed class
+    probability of a fraction of at least 5 % and 10 %; the paper fits the two apart, so here
+    p_10 is held at p_5 where it would exceed it. cam : (h, w) float32, signed class
     activation map of p_5 in logits (Zhou et al. 2016): positive speaks for fat; its mean plus the
     head's intercept is the logit. window : x0, y0, x1, y1 of the given image that cam covers.
     familiar : whether the frame is like those that the estimator was fitted on (models.fat.scope);
@@ -177,11 +178,12 @@ class MultiviewFat:
             estimator = ESTIMATORS.index("any view" if view is None else view)
             weight, bias = self._weight[estimator], self._bias[estimator]
             fat, logit_5, logit_10 = (weight @ own.mean(dim=(1, 2)) + bias).tolist()
+            p_5 = _sigmoid(logit_5)
             yield FatReading(
                 view=view,
                 fat_percent=min(max(fat, FAT_RANGE[0]), FAT_RANGE[1]),
-                p_5=_sigmoid(logit_5),
-                p_10=_sigmoid(logit_10),
+                p_5=p_5,
+                p_10=min(p_5, _sigmoid(logit_10)),
                 cam=torch.einsum("c,chw->hw", weight[1], own).numpy(),
                 window=frame.window,
                 familiar=bool(distance <= self._scope.limit),

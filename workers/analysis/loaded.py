@@ -70,17 +70,23 @@ def identity(bundle: Bundle) -> ModelIdentity:
         version=bundle.version,
         digest=bundle.digest,
         validation_status=bundle.validation_status,
-        figures=_figures(bundle.card.get("figures", {})),
+        figures=_figures(bundle),
     )
 
 
-def _figures(figures: Mapping[str, Any]) -> str:
-    """One line: each label's AUC or correlation with its 95 % interval, as the card has them."""
+def _figures(bundle: Bundle) -> str:
+    """One line: each label's AUC, or the study estimate's correlation, with its 95 % interval and,
+    beside it, what the geometry of the images alone reaches, as the card has them."""
     parts = []
-    for label, row in figures.items():
+    figures = bundle.card.get("figures", {})
+    for label in (*bundle.labels, "multiview"):
+        row = figures.get(label)
         for key, title in _HEADLINES.items():
             figure = row.get(key) if isinstance(row, Mapping) else None
             if isinstance(figure, Mapping):
                 low, high = figure["interval_95"]
-                parts.append(f"{label}: {title} {figure['value']:.2f} ({low:.2f} to {high:.2f})")
+                text = f"{label}: {title} {figure['value']:.2f} ({low:.2f} to {high:.2f})"
+                if baseline := row.get(f"{key}_geometry_only"):
+                    text += f", from image geometry alone {baseline['value']:.2f}"
+                parts.append(text)
     return "; ".join(parts)

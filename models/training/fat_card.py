@@ -59,7 +59,8 @@ def fat_card(
             "features": "frozen ImageNet backbone, global average pooling",
             "augmentation": "mirror image; crop shifted laterally by up to 20 pixels",
             "heads": "Lasso and L1 logistic regression per view, inverse-frequency weights, "
-            "stratified four-fold grid search by participant; mean over views",
+            "stratified four-fold grid search by participant, logits calibrated on the held-out "
+            "folds at equal prior; mean over views",
             "evaluation": "held-out participants; percentile bootstrap over participants",
             "geometry_only": "linear and logistic regression on frame size and fan crop",
             "strength": dict(strengths),

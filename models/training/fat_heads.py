@@ -10,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
+from models.evaluation.calibration import fit_platt
+
 Floats = npt.NDArray[np.floating]
 Rows = npt.NDArray[np.intp]
 
@@ -37,8 +39,8 @@ def fit_classifier(features: Floats, fat: Floats, groups: Rows, cutoff: float) -
     """L1 logistic regression for fat >= cutoff, classes weighted by inverse frequency.
 
     features : (n, C). fat : (n,) per cent. groups : (n,) participants, never divided by a fold.
-    C is chosen by stratified four-fold grid search on the AUC. The intercept is scaled so that
-    liblinear hardly penalises it: 0.5 stays the middle.
+    C is chosen by stratified four-fold grid search on the AUC, which does not care how far the
+    penalty shrank the logits: the chosen head is then calibrated on its held-out logits (Platt).
     """
     truth = (fat >= cutoff).astype(int)
 
@@ -50,7 +52,7 @@ def fit_classifier(features: Floats, fat: Floats, groups: Rows, cutoff: float) -
             solver="liblinear",
             class_weight="balanced",
             max_iter=400,
-            intercept_scaling=20.0,
+            intercept_scaling=50.0,  # liblinear penalises the intercept: make that cheap
         )
         model.fit(scaler.transform(features[rows]), truth[rows])
         return _unscaled(scaler, model.coef_[0], float(model.intercept_[0]), strength)
@@ -58,7 +60,17 @@ def fit_classifier(features: Floats, fat: Floats, groups: Rows, cutoff: float) -
     def score(head: LinearHead, rows: Rows) -> float:
         return float(roc_auc_score(truth[rows], head(features[rows])))
 
-    return _search(fit, score, CLASSIFIER_GRID, _strata(fat), groups)
+    folds = _folds(_strata(fat), groups)
+    head = _search(fit, score, CLASSIFIER_GRID, folds)
+    held_out = np.empty(len(fat))
+    for train, held in folds:
+        held_out[held] = fit(train, head.strength)(features[held])
+    scaling = fit_platt(truth, held_out)
+    return LinearHead(
+        head.weight * scaling.slope,
+        head.bias * scaling.slope + scaling.intercept,
+        head.strength,
+    )
 
 
 def fit_regressor(features: Floats, fat: Floats, groups: Rows) -> LinearHead:
@@ -78,7 +90,7 @@ def fit_regressor(features: Floats, fat: Floats, groups: Rows) -> LinearHead:
         error = (head(features[rows]) - fat[rows]) ** 2
         return -float(np.average(error, weights=weight[rows]))
 
-    return _search(fit, score, LASSO_GRID, _strata(fat), groups)
+    return _search(fit, score, LASSO_GRID, _folds(_strata(fat), groups))
 
 
 def inverse_frequency(fat: Floats) -> npt.NDArray[np.float64]:
@@ -92,20 +104,22 @@ def _strata(fat: Floats) -> Rows:
     return np.digitize(fat, [5.0, 10.0, 20.0])
 
 
+def _folds(strata: Rows, groups: Rows) -> list[tuple[Rows, Rows]]:
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    return list(splitter.split(strata, strata, groups))
+
+
 def _search(
     fit: Callable[[Rows, float], LinearHead],
     score: Callable[[LinearHead, Rows], float],
     grid: Sequence[float],
-    strata: Rows,
-    groups: Rows,
+    folds: Sequence[tuple[Rows, Rows]],
 ) -> LinearHead:
-    folds = list(
-        StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(strata, strata, groups)
-    )
     means = [
         np.mean([score(fit(train, strength), held) for train, held in folds]) for strength in grid
     ]
-    return fit(np.arange(len(strata)), grid[int(np.argmax(means))])
+    everything = np.sort(np.concatenate([held for _, held in folds]))
+    return fit(everything, grid[int(np.argmax(means))])
 
 
 def _unscaled(scaler: StandardScaler, weight: Floats, bias: float, strength: float) -> LinearHead:

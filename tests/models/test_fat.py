@@ -98,12 +98,12 @@ def test_sparse_heads_find_the_feature_that_carries_fat() -> None:
     generator = np.random.default_rng(0)
     fat = generator.uniform(1, 30, 160)
     features = generator.normal(size=(160, 40)) * 3 + 5
-    features[:, 7] = fat / 10 + generator.normal(0, 0.05, 160)
+    features[:, 7] = fat / 10 + generator.normal(0, 0.2, 160)
     groups = np.arange(160)
     regressor = fit_regressor(features, fat, groups)
     classifier = fit_classifier(features, fat, groups, 10.0)
-    assert np.abs(regressor(features) - fat).mean() < 1.5
-    assert ((classifier(features) > 0) == (fat >= 10)).mean() > 0.9
+    assert np.abs(regressor(features) - fat).mean() < 3
+    assert ((classifier(features) > 0) == (fat >= 10)).mean() > 0.85
     for head in (regressor, classifier):
         assert np.argmax(np.abs(head.weight * features.std(axis=0))) == 7
         assert (head.weight == 0).sum() > 10

@@ -23,6 +23,7 @@ def test_burned_in_marks_do_not_move_the_fan_crop() -> None:
     image = fan_frame()
     expected = content_window(image)
     image[560:562, 20:780] = 255  # an ECG trace
+    image[300:302, 600:790] = 255  # a caliper line that leaves the fan
     image[100:480:20, 760:768] = 255  # a depth scale
     image[530:545, 60:64] = 200  # a stroke of text
     assert content_window(image) == expected

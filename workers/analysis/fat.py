@@ -29,8 +29,8 @@ class _Read:
 class FatPathway:
     """Reads every frame with its view's estimator and averages over the views.
 
-    Frames unlike those that the model was fitted on do not count: of ten lean livers in real
-    frames, an estimator fitted on simulated ones calls all ten fatty.
+    Frames unlike those that the model was fitted on do not count: for ten real livers of 1 to 4 %
+    fat, the estimator fitted on simulated frames would say 5 to 16 %.
     """
 
     def __init__(self, estimator: Any, bundle: Bundle, key_frames: int) -> None:

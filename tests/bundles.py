@@ -20,7 +20,8 @@ LABELS = ("lesion", "malignant")
 def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
     """``lesion-attention`` and ``fat-multiview`` in ``folder``, the weights drawn by ``seed``.
 
-    The lesion threshold is 1 %, so that every study shows a suspected lesion.
+    The lesion threshold is 1 % and the fat model's scope has no limit, so that every study shows
+    a suspected lesion and has a fat estimate.
     """
     torch.manual_seed(seed)
     common = {
@@ -42,13 +43,14 @@ def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
         },
     )
     heads = (len(ESTIMATORS), len(QUANTITIES))
+    channels = BACKBONES[BACKBONE].channels
     write_bundle(
         folder / "fat-multiview",
         build_backbone(BACKBONE).state_dict()
         | {
-            "heads.weight": 0.01 * torch.randn(*heads, BACKBONES[BACKBONE].channels),
+            "heads.weight": 0.01 * torch.randn(*heads, channels),
             "heads.bias": torch.tensor([12.0, 0.0, 0.0]).repeat(heads[0], 1),
-            **_everything_is_familiar(BACKBONES[BACKBONE].channels),
+            **_everything_is_familiar(channels),
         },
         common | {"system": "fat.multiview", "labels": list(QUANTITIES), "preprocessing": {}},
     )

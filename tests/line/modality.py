@@ -91,10 +91,11 @@ def store(port: int, files: Sequence[Path]) -> list[str]:
 def storing(opened: Association, files: Sequence[Path]) -> Iterator[str]:
     """Each UID as soon as it was answered with success; ends when the peer is gone."""
     for file in files:
-        if not opened.is_established:
-            return
         dataset = dcmread(file)
-        reply = opened.send_c_store(dataset)
+        try:
+            reply = opened.send_c_store(dataset)
+        except RuntimeError:  # pynetdicom's word for an association that is over
+            return
         if reply.get("Status") == 0x0000:
             yield str(dataset.SOPInstanceUID)
 

@@ -92,7 +92,7 @@ name = "pacs{number}"
 ae_title = "{AE_TITLE}"
 host = "127.0.0.1"
 port = {peer.port}
-timeout = 5
+timeout = 3
 retry_first = 0.5
 retry_cap = 2
 """

@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from node.association.peer import Peer
 from node.association.sender import Sent, send
-from node.tracking import Run
+from node.tracking import Run, instances
 from tests.bad_input import BAD_INPUTS
 from tests.line.modality import new_study, study_of
 from tests.line.node import Node, running
@@ -68,9 +68,15 @@ def site(tmp_path_factory: pytest.TempPathFactory, analysis: str) -> Iterator[Si
         with running(node, "up"):
             outcomes = send(files.values(), Peer("HEPANODE", "127.0.0.1", node.port))
             sent = dict(zip(files, outcomes, strict=True))
-            stored = {study_of(files[name]): name for name in files if sent[name].accepted}
-            ended = node.until(node.runs_ended(len(stored)), seconds=240)
+            names = {one.sop_instance_uid: name for name, one in sent.items() if one.accepted}
+            ended = node.until(node.runs_ended(len(names)), seconds=240)
             node.until(node.all_sent)
+            with node.database() as db:  # as the node sees it: some are a burden to parse
+                stored = {
+                    run.study_instance_uid: names[one.sop_instance_uid]
+                    for run in ended
+                    for one in instances.list_of(db, run.study_instance_uid)
+                }
             yield Site(
                 node,
                 pacs,

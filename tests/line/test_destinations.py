@@ -47,7 +47,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, analysis: str) -> Iterator[Si
         scp(CAPTURES) as without_reports,
         scp(REPORTS) as without_captures,
         scp(answer=at_first(0xA700)) as once_full,
-        scp(answer=slowly(4)) as slow,
+        scp(answer=slowly(1)) as slow,
     ):
         peers = (down, up, without_reports, without_captures, once_full, slow)
         node = Node(folder / "node", pacs=peers, extra=analysis)

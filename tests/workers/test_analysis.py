@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from node.settings import Analysis
@@ -21,7 +22,8 @@ LOOP = "examples_ybr_color.dcm"
 
 
 def decoded(path: Path, settings: Analysis) -> Iterator[Frame | Dropped]:
-    selection = select([StoredInstance(path, "1.2.3")], settings)
+    uid = str(dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
+    selection = select([StoredInstance(path, uid)], settings)
     return read(path, selection.frames, settings)
 
 

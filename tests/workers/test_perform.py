@@ -139,7 +139,7 @@ def test_an_instance_file_that_is_gone_is_an_error_of_the_run_and_is_tried_again
     next((settings.data / "instances" / uid).iterdir()).unlink()
     run = perform(db, settings, uid)
     assert (run.state, run.attempts) == ("queued", 1)
-    assert f"instances/{uid}/1.dcm" in run.error
+    assert run.error == "instance file 1.dcm: No such file or directory"
 
 
 def test_a_full_disk_makes_a_run_wait_without_spending_its_attempts(

@@ -20,6 +20,7 @@ from workers.tasks import RunTask
 def create_app(settings: Settings, db: Database) -> Celery:
     """The Celery application with the one task; what ``celery -A`` would want of a worker."""
     app = celery_app(settings.broker)
+    app.conf.worker_consumer = "workers.consumer:Consumer"
     perform = RunTask(settings, db, worker=f"{_host()}/{os.getpid()}")
 
     def task(run: int) -> None:

@@ -124,6 +124,7 @@ class UpperLayer:
                 self._fill(pdu)
                 yield from self._values(pdu)
             elif kind == _RELEASE_RQ:
+                self._fill(memoryview(bytearray(4)))  # closing over unread bytes resets the answer
                 self._send(A_RELEASE_RP().encode())
                 return
             elif kind == _ABORT:

@@ -96,7 +96,7 @@ class Study:
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = self.study_uid, self.series_uid
         dataset.StudyID, dataset.SeriesNumber = "1", 1
         dataset.InstanceNumber = self.images
-        dataset.PatientOrientation = ""
+        dataset.PatientOrientation = dataset.Laterality = ""
         dataset.Rows, dataset.Columns = height, width
         dataset.BitsAllocated = dataset.BitsStored = 8
         dataset.HighBit, dataset.PixelRepresentation = 7, 0

@@ -26,7 +26,6 @@ from node.storage import InstanceStore
 
 _LOG = logging.getLogger(__name__)
 
-STOP_SECONDS = 30  # how long objects in flight may take to arrive when the node stops
 _HEARTBEAT_SECONDS = 5
 _MOST_PENDING = 128  # connections per process that have not asked for an association yet
 _STACK = 512 * 1024
@@ -57,19 +56,22 @@ class ReceiverProcess:
             db=self._db,
         )
 
-    def run(self) -> None:
-        """Blocks; SIGTERM must be blocked by the caller, it is waited for here."""
+    def run(self, stop_seconds: float) -> None:
+        """Blocks; SIGTERM must be blocked by the caller, it is waited for here.
+
+        ``stop_seconds``: how long objects in flight may take to arrive after it.
+        """
         for target in (self._accept, self._beat):
             threading.Thread(target=target, name=target.__name__, daemon=True).start()
         while signal.sigtimedwait([signal.SIGTERM], 1) is None and os.getppid() == self._parent:
             pass
-        self._stop()
+        self._stop(stop_seconds)
         self._db.dispose()
 
-    def _stop(self) -> None:
+    def _stop(self, seconds: float) -> None:
         self._stopping.set()
         os.write(self._waker, b"\0")
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + seconds
         with self._lock:
             threads = dict(self._associations)
         for association in threads:

@@ -14,14 +14,13 @@ import time
 
 from node import tracking
 from node.association.places import Places
-from node.association.process import STOP_SECONDS, ReceiverProcess
 from node.errors import AssociationError
 from node.settings import Receiver, Settings
-from node.storage import InstanceStore
 
 _LOG = logging.getLogger(__name__)
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _BACKLOG = 512
+STOP_SECONDS = 30  # how long objects in flight may take to arrive when the node stops
 _RESTART_SECONDS = 1.0  # a process that dies at once is not started again faster than this
 
 
@@ -33,10 +32,8 @@ def run(settings: Settings) -> int:
     TrackingError when the database is not at hand or not of this program's schema.
     """
     _check_database(settings)
-    stale = InstanceStore(settings.data, settings.storage.min_free_mib).prepare()
-    if stale:
-        _LOG.warning("%d unfinished objects of a killed receiver were removed", stale)
     listener = _listen(settings.receiver)
+    _clear_away(settings)
     places = Places(settings.receiver.processes, settings.receiver.max_associations)
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -45,6 +42,14 @@ def run(settings: Settings) -> int:
         listener.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     return 0
+
+
+def _clear_away(settings: Settings) -> None:
+    from node.storage import InstanceStore  # imports pydicom, as _start does: see there
+
+    stale = InstanceStore(settings.data, settings.storage.min_free_mib).prepare()
+    if stale:
+        _LOG.warning("%d unfinished objects of a killed receiver were removed", stale)
 
 
 def _check_database(settings: Settings) -> None:
@@ -100,6 +105,10 @@ class _Supervisor:
         self._stop()
 
     def _start(self, index: int) -> None:
+        # pydicom and pynetdicom take half a second to import: the socket listens by then, and
+        # what connects meanwhile waits in its queue. Here, so that the processes share them.
+        from node.association.process import ReceiverProcess
+
         pid = os.fork()
         if pid:
             self._children[pid] = index
@@ -108,7 +117,7 @@ class _Supervisor:
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks
-            ReceiverProcess(self._settings, self._listener, self._places, index).run()
+            ReceiverProcess(self._settings, self._listener, self._places, index).run(STOP_SECONDS)
             status = 0
         except Exception:  # noqa: BLE001 the edge of the process
             _LOG.exception("a receiver process failed")

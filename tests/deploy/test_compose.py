@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from node.association.process import STOP_SECONDS
+from node.association.receiver import STOP_SECONDS
 from node.tracking import Database
 from tests.deploy.files import (
     DEPLOY,

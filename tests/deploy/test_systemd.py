@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from node.association.process import STOP_SECONDS
+from node.association.receiver import STOP_SECONDS
 from tests.deploy.files import DEPLOY, assert_hepanode_command, load, unit_values, units
 
 COMMON = DEPLOY / "systemd" / "hepanode-.service.d" / "common.conf"

@@ -150,16 +150,13 @@ retry_cap = 2
         _kill_tree(process.pid)
         process.wait()
 
-    def stop(self) -> None:
+    def stop(self) -> list[int]:
+        """Ask all parts to end, as a service manager does; their exit statuses."""
         for process in self.parts.values():
             process.terminate()
-        for process in self.parts.values():
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                _kill_tree(process.pid)
-                process.wait()
+        ended = [process.wait(timeout=60) for process in self.parts.values()]
         self.parts.clear()
+        return ended
 
     def lose_messages(self) -> None:
         """Remove the broker's queue with all that waits in it."""
@@ -249,8 +246,11 @@ _COMMAND = [sys.executable, "-P", "-m", "node.cli"]
 
 def _kill_tree(pid: int) -> None:
     """The parent first: it must not start its children again."""
-    parent = psutil.Process(pid)
-    processes = [parent, *parent.children(recursive=True)]
+    try:
+        parent = psutil.Process(pid)
+        processes = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:  # it ended by itself
+        return
     for process in processes:
         process.kill()
     psutil.wait_procs(processes[1:], timeout=10)
@@ -258,10 +258,14 @@ def _kill_tree(pid: int) -> None:
 
 @contextmanager
 def running(node: Node, *parts: str) -> Iterator[Node]:
-    """A node whose parts run while the block lasts; its queue at the broker goes with it."""
+    """A node whose parts run while the block lasts; they are killed at its end.
+
+    Its queue at the broker goes with it.
+    """
     try:
         node.start(*parts)
         yield node
     finally:
-        node.stop()
+        for part in list(node.parts):
+            node.kill(part)
         node.lose_messages()

@@ -48,6 +48,7 @@ def test_studies_go_in_and_their_results_are_at_the_pacs(
             node.until(node.all_sent)
             if broker_url.startswith("amqp"):
                 assert queue_type(broker_url, node.queue) == "quorum"
+            assert node.stop() == [0]
         assert_pacs_agrees(node, pacs)
     assert [run.state for run in ended] == ["done"] * 4, [run.error for run in ended]
     used = {run.study_instance_uid: frames(run) for run in ended}

@@ -55,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, analysis: str) -> Iterator[Si
             node.send(*aul_study(folder / "study"))
             node.until(node.runs_ended(1))
             yield Site(node, *peers)
-        down.stop()
+        down.kill()
 
 
 def test_a_destination_that_is_up_waits_for_none_that_is_down_or_slow(site: Site) -> None:

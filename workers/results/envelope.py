@@ -44,10 +44,14 @@ def envelope(context: ResultContext, source: SourceHeader) -> Dataset:
 
 
 def local_time(moment: datetime, source: SourceHeader) -> datetime:
-    """``moment`` in the time zone that the source's Timezone Offset From UTC names."""
+    """``moment`` in the time zone that the source's Timezone Offset From UTC names.
+
+    Without one in this machine's, as the times of the source mean local time too. To write an
+    offset of our own would move those.
+    """
     offset = source.attributes.get("TimezoneOffsetFromUTC")
     if not offset:
-        return moment
+        return moment.astimezone()
     sign = -1 if offset[0] == "-" else 1
     minutes = sign * (60 * int(offset[1:3]) + int(offset[3:5]))
     return moment.astimezone(timezone(timedelta(minutes=minutes)))

@@ -2,7 +2,8 @@
 
 Modalities send dates such as 1960.1.1, character sets that do not exist and names of 200
 characters. None of that may stop a report: each value is cleaned, what cannot be mended is left
-empty, and every change is noted. A missing value stays missing: no Patient ID is invented.
+empty, and every change is noted. A missing value stays missing: no Patient ID is invented. A
+malformed identifier stays as it is: the result belongs where the PACS has filed its source.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pydicom import config
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from node.errors import ResultError
@@ -42,6 +45,9 @@ OPTIONAL = (
     "AdditionalPatientHistory",
     "InstitutionName",
 )
+
+IDENTIFIERS = frozenset({"PatientID", "IssuerOfPatientID", "StudyID", "AccessionNumber"})
+"""Written as received, be they too long or in several values; the report says so."""
 
 _TEXT_VRS = frozenset({"PN", "SH", "LO", "ST", "LT", "UT"})
 _SEX = {"MALE": "M", "FEMALE": "F", "OTHER": "O", "M": "M", "F": "F", "O": "O"}
@@ -89,7 +95,9 @@ def clean(header: Dataset) -> SourceHeader:
     attributes.StudyInstanceUID = study
     for keyword, value in cleaned.items():
         if value or keyword in TYPE_2:
-            setattr(attributes, keyword, value)
+            attributes[keyword] = DataElement(
+                keyword, dictionary_VR(keyword), value, validation_mode=config.IGNORE
+            )
     return SourceHeader(attributes, study, tuple(dict.fromkeys(reader.notes)))
 
 
@@ -108,7 +116,8 @@ class _Reader:
         self.notes.append(f"{dictionary_description(keyword)} of the source {problem}.")
 
     def value(self, keyword: str) -> str:
-        result, problem = values.clean(dictionary_VR(keyword), self._raw(keyword))
+        read = values.as_received if keyword in IDENTIFIERS else values.clean
+        result, problem = read(dictionary_VR(keyword), self._raw(keyword))
         if problem:
             self.note(keyword, problem)
         return result

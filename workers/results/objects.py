@@ -23,7 +23,7 @@ class ResultContext:
     result_key : hex digest of the inputs, weights and settings; the same key gives the same bytes
     version : 1 for a study's first result set, and so on
     predecessors : (SOP Class UID, SOP Instance UID) of earlier reports on the same study
-    created_at : aware; written in the source's Timezone Offset From UTC, else in its own zone
+    created_at : aware; written in the source's Timezone Offset From UTC, else in local time
     """
 
     result_key: str

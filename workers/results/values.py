@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date
 
+from node.storage import is_uid
+
 LENGTH = {"CS": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "DS": 16, "IS": 12, "AS": 4}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)|(\d{4})[.\-/ ](\d{1,2})[.\-/ ](\d{1,2})")
 _TIME = re.compile(r"([01]\d|2[0-3]):?(?:([0-5]\d):?(?:([0-5]\d|60)(?:\.(\d{1,6})\d*)?)?)?")
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 _OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 
 
@@ -32,8 +33,14 @@ def clean(vr: str, value: str) -> tuple[str, str]:
     return result, "held several values; the first was kept" if first != stripped else ""
 
 
-def is_uid(value: str) -> bool:
-    return len(value) <= 64 and _UID.fullmatch(value) is not None
+def as_received(vr: str, value: str) -> tuple[str, str]:
+    """``value`` without its padding, and what is wrong with it.
+
+    For what others find a patient or an order by: half of an identifier is another one's.
+    """
+    padless = value.strip(" \0")
+    valid, _ = clean(vr, padless)
+    return padless, "" if valid == padless else f"is no valid {vr}; it was kept as received"
 
 
 def is_utc_offset(value: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 import pytest
@@ -69,7 +71,7 @@ def test_missing_attributes_are_empty_and_nothing_is_invented() -> None:
         ("CS", "f", "F"),
         ("CS", "not-a-code", ""),
         ("UI", "1.2.3", "1.2.3"),
-        ("UI", "1.02.3", ""),
+        ("UI", "1..2", ""),
         ("LT", "back\\slash", "back\\slash"),
     ],
 )
@@ -136,6 +138,54 @@ def test_the_time_zone_of_the_source_is_kept_and_used() -> None:
     assert wrong.notes
 
 
+@pytest.fixture
+def eastern(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine in New York, five hours behind UTC in March before the 8th."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("eastern")
+def test_without_a_time_zone_of_the_source_times_are_local() -> None:
+    report = report_of(NOTHING, by_uid(blank_header())).dataset
+    assert "TimezoneOffsetFromUTC" not in report
+    for name in ("InstanceCreation", "Series", "Content"):
+        told = (report[f"{name}Date"].value, report[f"{name}Time"].value)
+        assert told == ("20260304", "000607")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "raw"),
+    [
+        ("PatientID", b"HOSP\\00012345"),
+        ("PatientID", b"A" * 70),
+        ("PatientID", b"12\x0134"),
+        ("IssuerOfPatientID", b"B" * 65),
+        ("AccessionNumber", b"US-2024-000123456789"),
+        ("StudyID", b"12345678901234567890"),
+    ],
+)
+def test_an_identifier_is_never_made_into_another_one(keyword: str, raw: bytes) -> None:
+    """Of a malformed Patient ID the first half, or a part, may be somebody else's."""
+    report = report_of(NOTHING, by_uid(with_raw(**{keyword: raw + b" " * (len(raw) % 2)})))
+    tag = Tag(tag_for_keyword(keyword))
+    assert dcmread_bytes(encode(report)).get_item(tag).value.rstrip() == raw
+    (change,) = (
+        value for name, value in said(report) if name == "Change made to the source header"
+    )
+    assert change.endswith("it was kept as received.")
+    assert raw.decode()[:6] not in change
+
+
+def test_padding_is_no_part_of_an_identifier() -> None:
+    source = header.clean(with_raw(PatientID=b" 4711\0", AccessionNumber=b"US1 "))
+    assert (source.attributes.PatientID, source.attributes.AccessionNumber) == ("4711", "US1")
+    assert source.notes == ()
+
+
 def test_the_source_is_not_changed() -> None:
     source = header_of("ExplVR_BigEnd.dcm")
     headers = by_uid(source)
@@ -152,8 +202,10 @@ def odd_text(longest: int) -> st.SearchStrategy[bytes]:
     )
 
 
-def odd_headers(longest: int) -> st.SearchStrategy[dict[str, bytes]]:
-    return st.fixed_dictionaries({}, optional=dict.fromkeys(KEYWORDS, odd_text(longest)))
+def odd_headers(
+    longest: int, keywords: Iterable[str] = KEYWORDS
+) -> st.SearchStrategy[dict[str, bytes]]:
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(keywords, odd_text(longest)))
 
 
 odd_terms = st.lists(
@@ -177,16 +229,22 @@ def test_no_header_stops_the_report(attributes: dict[str, bytes], terms: bytes) 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The value length")
         cleaned = {keyword: str(again[keyword].value or "") for keyword in header.TYPE_2}
+    kept = {keyword: cleaned.pop(keyword) for keyword in header.IDENTIFIERS & set(cleaned)}
     for keyword, value in cleaned.items():
         assert values.clean(dictionary_VR(keyword), value) == (value, "")
+    for keyword, value in kept.items():
+        assert value == str(header.clean(source).attributes[keyword].value or "")
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(attributes=odd_headers(4), terms=odd_terms)
+@given(
+    attributes=odd_headers(4, (word for word in KEYWORDS if word not in header.IDENTIFIERS)),
+    terms=odd_terms,
+)
 def test_odd_headers_still_make_valid_reports(
     tmp_path_factory: pytest.TempPathFactory, attributes: dict[str, bytes], terms: bytes
 ) -> None:
-    """Of short texts, for dciodvfy counts bytes too."""
+    """Of short texts, for dciodvfy counts bytes too; but for identifiers, which stay odd."""
     source = with_raw(**{"SpecificCharacterSet": terms, **attributes})
     folder = tmp_path_factory.mktemp("odd")
     assert dciodvfy(write(report_of(NOTHING, by_uid(source)), folder)) == []

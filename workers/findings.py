@@ -34,6 +34,7 @@ class Reason(StrEnum):
     TOO_SMALL = "too-small"
     NO_FRAMES = "no-frames"
     UNFAMILIAR = "unfamiliar"
+    NO_NUMBER = "no-number"
     MODEL_UNAVAILABLE = "model-unavailable"
     NOT_MEASURED = "not-measured"
 
@@ -55,6 +56,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.TOO_SMALL: "the B-mode region is too small to judge",
     Reason.NO_FRAMES: "no frame of the study could be analysed",
     Reason.UNFAMILIAR: "the frames are unlike those that the model was fitted on",
+    Reason.NO_NUMBER: "the model's answer was no number",
     Reason.MODEL_UNAVAILABLE: "the model is not available on this node",
     Reason.NOT_MEASURED: "no model on this node outlines the lesion, so it was not measured",
 }
@@ -154,7 +156,11 @@ class LesionFinding:
 
 @dataclass(frozen=True)
 class FatFinding:
-    """The study's liver fat estimate: percent, and the probabilities of >= 5 and >= 10 %."""
+    """The study's liver fat estimate: percent, and the probabilities of >= 5 and >= 10 %.
+
+    frames : those that it rests on, of which ``frames_of_unknown_view`` are of no known view
+    frames_not_counted : read, but of unknown view beside frames of a known one
+    """
 
     fat_percent: float
     p_5: float
@@ -163,6 +169,7 @@ class FatFinding:
     frames: tuple[FrameRef, ...]
     frames_of_unknown_view: int
     model: ModelIdentity
+    frames_not_counted: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +12,12 @@ from workers.key import analysis_settings
 
 
 def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[str, Any]:
-    """Every frame used, every frame dropped and why, models, settings and findings; no pixels."""
+    """Every frame used, every frame dropped and why, models, settings and findings; no pixels.
+
+    As JSON has it: None where a model gave no number, for PostgreSQL refuses NaN and infinity.
+    """
     models = {"lesion": findings.lesion_model, "fat": findings.fat_model}
-    return {
+    record: dict[str, Any] = {
         "version": version,
         "frames": [asdict(frame) for frame in findings.frames],
         "dropped": [asdict(drop) for drop in findings.dropped],
@@ -45,6 +49,16 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         },
         "notes": list(findings.notes),
     }
+    finite: dict[str, Any] = _finite(record)
+    return finite
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _fat(findings: StudyFindings) -> dict[str, Any] | None:
@@ -56,4 +70,5 @@ def _fat(findings: StudyFindings) -> dict[str, Any] | None:
         "p_10": findings.fat.p_10,
         "views": findings.fat.views,
         "frames_of_unknown_view": findings.fat.frames_of_unknown_view,
+        "frames_not_counted": findings.fat.frames_not_counted,
     }

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from safetensors.torch import load_file, save_file
 
+from models.bundle import CARD, WEIGHTS
+from models.registry import file_digest
 from node.settings import Analysis
 from tests.bad_input import study, write
 from tests.bundles import write_bundles
@@ -97,6 +100,47 @@ def test_frames_that_cannot_be_decoded_are_left_out_and_the_rest_is_read(
     found = analyse(plan(models, settings), frames, (), models, settings, Stages())
     assert len(found.frames) == 1
     assert found.dropped == (drop,)
+
+
+def test_frames_of_unknown_view_beside_known_ones_are_said_not_to_count(
+    settings: Analysis, tmp_path: Path
+) -> None:
+    named = study()
+    named.ImageComments = "Liver and right kidney"
+    known = write(named, tmp_path, "named")
+    fat = findings(settings, known, still(tmp_path), still(tmp_path)).fat
+    assert fat is not None
+    assert fat.views == ("liver/kidney",)
+    assert (len(fat.frames), fat.frames_of_unknown_view, fat.frames_not_counted) == (1, 0, 2)
+    alone = findings(settings, still(tmp_path), still(tmp_path)).fat
+    assert alone is not None
+    assert (len(alone.frames), alone.frames_of_unknown_view, alone.frames_not_counted) == (2, 2, 0)
+
+
+def make_numberless(bundle: Path) -> None:
+    """Weights as a training that diverged leaves them."""
+    weights, card = bundle / WEIGHTS, bundle / CARD
+    before = file_digest(weights)
+    tensors = load_file(weights)
+    tensors["heads.bias"].fill_(float("nan"))
+    save_file(tensors, weights)
+    card.write_text(card.read_text().replace(before, file_digest(weights)))
+
+
+def test_an_answer_that_is_no_number_is_none(
+    settings: Analysis, bundles: Path, tmp_path: Path
+) -> None:
+    """Above all not the answer that there is no lesion."""
+    shutil.copytree(bundles, tmp_path / "bundles")
+    for name in ("lesion-attention", "fat-multiview"):
+        make_numberless(tmp_path / "bundles" / name)
+    broken = settings.model_copy(update={"bundle_folders": (tmp_path / "bundles",)})
+    found = findings(broken, still(tmp_path), still(tmp_path))
+    assert found.abstentions == tuple(
+        Abstention(name, Reason.NO_NUMBER, "2 of 2 frames did not count")
+        for name in ("lesion", "fat")
+    )
+    assert (found.readings, found.lesions, found.fat, found.heatmaps) == ((), (), None, ())
 
 
 def test_a_model_that_is_not_there_abstains_and_the_other_one_reads(

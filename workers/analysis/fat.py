@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from models.bundle import Bundle
 from workers.analysis.loaded import identity
-from workers.analysis.pathway import Conclusion
+from workers.analysis.pathway import Conclusion, not_counted
 from workers.findings import (
-    Abstention,
     FatFinding,
     Frame,
     FrameRef,
@@ -24,6 +24,11 @@ class _Read:
     frame: FrameRef
     corner: tuple[int, int]  # of the frame's image in its source
     reading: Any  # models.fat.multiview.FatReading
+
+    @property
+    def is_number(self) -> bool:
+        reading = self.reading
+        return all(map(math.isfinite, (reading.fat_percent, reading.p_5, reading.p_10)))
 
 
 class FatPathway:
@@ -49,11 +54,12 @@ class FatPathway:
         ]
 
     def conclude(self) -> Conclusion:
-        familiar = [read for read in self._reads if read.reading.familiar]
-        abstentions: tuple[Abstention, ...] = ()
-        if strange := len(self._reads) - len(familiar):
-            detail = f"{strange} of {len(self._reads)} frames did not count"
-            abstentions = (Abstention("fat", Reason.UNFAMILIAR, detail),)
+        numbers = [read for read in self._reads if read.is_number]
+        familiar = [read for read in numbers if read.reading.familiar]
+        abstentions = (
+            *not_counted("fat", Reason.NO_NUMBER, len(self._reads) - len(numbers), self._reads),
+            *not_counted("fat", Reason.UNFAMILIAR, len(numbers) - len(familiar), self._reads),
+        )
         if not familiar:
             return Conclusion(abstentions=abstentions)
         estimate = self._estimator.combine([read.reading for read in familiar])
@@ -65,6 +71,7 @@ class FatPathway:
             views=tuple(estimate.views),
             frames=tuple(read.frame for read in used),
             frames_of_unknown_view=sum(read.reading.view is None for read in used),
+            frames_not_counted=len(familiar) - len(used),
             model=self.model,
         )
         heatmaps = tuple(self._heatmaps(used, finding))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from workers.analysis.loaded import identity
 from workers.analysis.outline import attended_region
-from workers.analysis.pathway import Conclusion
+from workers.analysis.pathway import Conclusion, not_counted
 from workers.findings import (
     Abstention,
     Frame,
@@ -63,10 +64,13 @@ class LesionPathway:
             )
 
     def conclude(self) -> Conclusion:
-        if not self._reads:
-            return Conclusion(thresholds=self._thresholds)
+        counted = [r for r in self._reads if all(map(math.isfinite, r.probabilities.values()))]
+        left_out = len(self._reads) - len(counted)
+        abstentions = not_counted("lesion", Reason.NO_NUMBER, left_out, self._reads)
+        if not counted:
+            return Conclusion(abstentions=abstentions, thresholds=self._thresholds)
         speaking: dict[str, _Read] = {}
-        for read in self._reads:
+        for read in counted:
             best = speaking.get(read.frame.sop_instance_uid)
             if best is None or read.probabilities["lesion"] > best.probabilities["lesion"]:
                 speaking[read.frame.sop_instance_uid] = read
@@ -85,11 +89,13 @@ class LesionPathway:
         )
         shown = suspected[: self._key_frames] or ranked[:1]
         outlines = {lesion.frame: lesion.outline for lesion in lesions}
+        if lesions:
+            abstentions += (Abstention("lesion size", Reason.NOT_MEASURED),)
         return Conclusion(
-            readings=tuple(FrameReading(read.frame, read.probabilities) for read in self._reads),
+            readings=tuple(FrameReading(read.frame, read.probabilities) for read in counted),
             lesions=lesions,
             heatmaps=tuple(self._heatmap(read, outlines.get(read.frame, ())) for read in shown),
-            abstentions=(Abstention("lesion size", Reason.NOT_MEASURED),) if lesions else (),
+            abstentions=abstentions,
             thresholds=self._thresholds,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from workers.findings import (
     HeatmapFinding,
     LesionFinding,
     ModelIdentity,
+    Reason,
 )
 
 
@@ -37,3 +38,10 @@ class Pathway(Protocol):
     def read(self, frames: Sequence[Frame]) -> None: ...
 
     def conclude(self) -> Conclusion: ...
+
+
+def not_counted(subject: str, reason: Reason, count: int, of: Sized) -> tuple[Abstention, ...]:
+    """The abstention from ``count`` of the frames read; none when every frame counted."""
+    if not count:
+        return ()
+    return (Abstention(subject, reason, f"{count} of {len(of)} frames did not count"),)

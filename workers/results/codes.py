@@ -53,6 +53,7 @@ PRIVATE: dict[str, str] = {
     "1302": "Probability of liver fat fraction of 5 % or more",
     "1303": "Probability of liver fat fraction of 10 % or more",
     "1304": "Frames of unknown view",
+    "1305": "Frames of unknown view that did not count",
     # what was not answered or not analysed
     "1401": "Lesion search not answered",
     "1402": "Liver fat not answered",
@@ -82,6 +83,7 @@ PRIVATE: dict[str, str] = {
     "1516": "The model is not available on this node",
     "1517": "No model on this node outlines the lesion",
     "1518": "Unlike the images that the model was trained on",
+    "1519": "The model's answer was no number",
     "1599": "Another reason",
 }
 
@@ -115,6 +117,7 @@ DIFFUSE_FAT = private("1301")
 FAT_FROM_5 = private("1302")
 FAT_FROM_10 = private("1303")
 FRAMES_OF_UNKNOWN_VIEW = private("1304")
+FRAMES_NOT_COUNTED = private("1305")
 NOT_ANSWERED = private("1405")
 NOT_ANALYSED = private("1406")
 INSTANCES_NOT_ANALYSED = private("1407")
@@ -196,6 +199,7 @@ REASON: dict[Reason, Code] = {
     Reason.MODEL_UNAVAILABLE: private("1516"),
     Reason.NOT_MEASURED: private("1517"),
     Reason.UNFAMILIAR: private("1518"),
+    Reason.NO_NUMBER: private("1519"),
 }
 OTHER_REASON = private("1599")
 

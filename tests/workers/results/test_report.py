@@ -114,6 +114,14 @@ def test_a_value_that_is_no_number_is_left_out() -> None:
     assert "Probability of liver fat fraction of 5 % or more" in dict(lines)
 
 
+def test_frames_that_did_not_count_are_counted() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    assert findings.fat is not None
+    fat = replace(findings.fat, frames_not_counted=3)
+    lines = said(report(replace(findings, fat=fat)))
+    assert ("Frames of unknown view that did not count", "3 {frames}") in lines
+
+
 def test_every_model_result_carries_its_standing() -> None:
     result = report(findings_of([FRAME], WINDOW))
     groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]

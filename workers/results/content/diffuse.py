@@ -33,6 +33,7 @@ def fat_group(context: ResultContext, fat: FatFinding) -> ContentSequence:
             *measurement(codes.FAT_FROM_10, percent(fat.p_10), codes.PERCENT),
             *measurement(codes.FRAMES_EXAMINED, len(fat.frames), codes.FRAMES),
             *measurement(codes.FRAMES_OF_UNKNOWN_VIEW, fat.frames_of_unknown_view, codes.FRAMES),
+            *measurement(codes.FRAMES_NOT_COUNTED, fat.frames_not_counted, codes.FRAMES),
         ],
         source_images=source_images(fat.frames),
     )

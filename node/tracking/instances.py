@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.tracking.database import Database, utcnow
+from node.tracking.patients import disagreement
 from node.tracking.records import Conflict, Instance, ReceivedInstance
 from node.tracking.schema import conflicts, instances, studies
 
@@ -130,20 +131,38 @@ def _statements(is_sqlite: bool) -> _Statements:
 def record_conflict(
     db: Database, received: ReceivedInstance, reason: str, now: datetime | None = None
 ) -> None:
-    """Record that other content came under a UID on record; ``path`` is where it was put aside."""
+    """Record that other content came under a UID on record; ``path`` is where it was put aside.
+
+    When it makes the study one of two patients it re-opens it: the study is held as soon as it
+    is closed again.
+    """
+    at = now or utcnow()
     with db.writing() as connection:
-        connection.execute(
+        recorded = connection.scalar(
             db.insert(conflicts)
             .values(
                 study_instance_uid=received.study_instance_uid,
                 sop_instance_uid=received.sop_instance_uid,
                 path=received.path,
                 calling_ae=received.calling_ae[:16],
+                patient_id="" if received.own_result else _clean(received.patient_id, 128),
                 reason=reason,
-                received_at=now or utcnow(),
+                received_at=at,
             )
             .on_conflict_do_nothing(index_elements=[conflicts.c.path])
+            .returning(conflicts.c.id)
         )
+        study_id = connection.scalar(
+            sa.select(studies.c.id).where(
+                studies.c.study_instance_uid == received.study_instance_uid
+            )
+        )
+        if recorded and study_id is not None and disagreement(connection, study_id):
+            connection.execute(
+                sa.update(studies)
+                .where(studies.c.id == study_id)
+                .values(state="receiving", reason="", last_instance_at=at)
+            )
 
 
 def of_study(connection: sa.Connection, study_id: int) -> tuple[Instance, ...]:
@@ -169,7 +188,7 @@ def conflicts_of(db: Database, study_instance_uid: str) -> tuple[Conflict, ...]:
     """The conflicts recorded for a study, oldest first."""
     with db.reading() as connection:
         rows = connection.execute(
-            sa.select(conflicts)
+            sa.select(*(conflicts.c[name] for name in Conflict.__dataclass_fields__))
             .where(conflicts.c.study_instance_uid == study_instance_uid)
             .order_by(conflicts.c.id)
         )

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node.tracking.database import Database, utcnow
+from node.tracking.patients import disagreement, lock
 from node.tracking.records import Claim, NewResult, Result
 from node.tracking.runs import held_by
 from node.tracking.schema import deliveries, results, runs, studies
@@ -69,10 +70,19 @@ def finish(
 
     ``destinations`` names the kinds of result that each destination gets; ``objects`` are in the
     order of delivery. An empty ``objects`` ends a run whose results exist already. False, and
-    nothing is written, when the lease was lost.
+    no result is written, when the lease was lost, or when objects of a second patient came under
+    the study meanwhile: then the run is superseded.
     """
     at = now or utcnow()
     with db.writing() as connection:
+        lock(connection, claim.study_id)
+        if mixed := disagreement(connection, claim.study_id):
+            connection.execute(
+                sa.update(runs)
+                .where(held_by(claim))
+                .values(state="superseded", error=mixed, lease_until=None, finished_at=at)
+            )
+            return False
         ended = connection.execute(
             sa.update(runs)
             .where(held_by(claim))

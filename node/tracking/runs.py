@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from node.errors import NotFound
 from node.tracking import instances
 from node.tracking.database import Database, utcnow
+from node.tracking.patients import disagreement, lock
 from node.tracking.records import Claim, Run
 from node.tracking.schema import runs, studies
 
@@ -62,11 +63,13 @@ def publishable(
     stale = at - timedelta(seconds=republish_seconds)
     other = runs.alias("other")
     busy = sa.exists().where(other.c.study_id == runs.c.study_id, other.c.state == "running")
+    held = sa.exists().where(studies.c.id == runs.c.study_id, studies.c.state == "held")
     due = sa.and_(
         runs.c.state == "queued",
         sa.or_(runs.c.published_at.is_(None), runs.c.published_at <= stale),
         sa.or_(runs.c.not_before.is_(None), runs.c.not_before <= at),
         ~busy,
+        ~held,
     )
     with db.reading() as connection:
         waiting = connection.scalar(
@@ -117,7 +120,8 @@ def claim(
 
     A message stands for one run's turn, not for that very run: an urgent study that came later
     takes the turn of the one named, which takes the urgent one's. None when there is nothing to
-    do: the run ended, someone else holds it, or its study has a run in progress.
+    do: the run ended, someone else holds it, its study has a run in progress, or the study is
+    held or has objects of two patients by now.
     """
     at = now or utcnow()
     lease_until = at + timedelta(seconds=lease_seconds)
@@ -135,11 +139,15 @@ def claim(
         for candidate in candidates:
             study = connection.execute(  # one run of a study at a time: versions have an order
                 sa.select(studies.c.id, studies.c.study_instance_uid)
-                .where(studies.c.id == candidate.study_id)
+                .where(studies.c.id == candidate.study_id, studies.c.state != "held")
                 .with_for_update(skip_locked=True)
             ).first()
             if study is None:
                 continue
+            # read before the patients are counted: what is analysed was counted
+            objects = instances.of_study(connection, study.id)
+            if disagreement(connection, study.id):
+                continue  # it is held when it is closed
             other = runs.alias("other")
             busy = sa.exists().where(other.c.study_id == study.id, other.c.state == "running")
             row = connection.execute(
@@ -165,7 +173,7 @@ def claim(
                 created_at=row.created_at,
                 lease_until=lease_until,
                 worker=worker,
-                instances=instances.of_study(connection, study.id),
+                instances=objects,
             )
     return None
 
@@ -204,7 +212,8 @@ def failed(
 ) -> str | None:
     """End an attempt with an error; the run's new state, None when the lease was lost.
 
-    ``final`` errors fail the run; others queue it again until ``max_attempts`` quarantines it.
+    ``final`` errors fail the run; others queue it again until ``max_attempts`` quarantines it,
+    or end it when its study is held by now.
     With ``spent`` False the attempt does not count: the run only waits, for disk space say.
     """
     at = now or utcnow()
@@ -212,6 +221,8 @@ def failed(
     state = "failed" if final else "quarantined" if last else "queued"
     attempts = claim.attempt if spent else claim.attempt - 1
     with db.writing() as connection:
+        if lock(connection, claim.study_id) and state == "queued":
+            state = "superseded"
         changed = connection.execute(
             sa.update(runs)
             .where(held_by(claim))
@@ -244,7 +255,8 @@ class TakenBack:
 def take_back_dead(db: Database, max_attempts: int, now: datetime | None = None) -> list[TakenBack]:
     """Re-open the runs whose lease has expired; the last attempt's death quarantines.
 
-    A run that a newer one of its study has overtaken is superseded instead.
+    A run that a newer one of its study has overtaken, or whose study is held by now, is
+    superseded instead.
     """
     at = now or utcnow()
     expired = sa.and_(runs.c.state == "running", runs.c.lease_until < at)
@@ -253,6 +265,7 @@ def take_back_dead(db: Database, max_attempts: int, now: datetime | None = None)
         rows = connection.execute(
             sa.select(
                 *_COLUMNS,
+                runs.c.study_id,
                 sa.exists()
                 .where(newer.c.study_id == runs.c.study_id, newer.c.id > runs.c.id)
                 .label("overtaken"),
@@ -262,14 +275,15 @@ def take_back_dead(db: Database, max_attempts: int, now: datetime | None = None)
         ).all()
     taken = []
     for row in rows:
-        state = (
-            "superseded"
-            if row.overtaken
-            else "quarantined"
-            if row.attempts >= max_attempts
-            else "queued"
-        )
         with db.writing() as connection:
+            held = lock(connection, row.study_id)
+            state = (
+                "superseded"
+                if row.overtaken or held
+                else "quarantined"
+                if row.attempts >= max_attempts
+                else "queued"
+            )
             changed = connection.execute(
                 sa.update(runs)
                 .where(runs.c.id == row.id, expired)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0001"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0002"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -100,6 +100,7 @@ conflicts = Table(
     Column("sop_instance_uid", String(64), nullable=False),
     Column("path", Text, nullable=False, unique=True),
     Column("calling_ae", String(16), nullable=False),
+    Column("patient_id", String(128), nullable=False, server_default=""),
     Column("reason", Text, nullable=False),
     Column("received_at", UTCDateTime, nullable=False),
 )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from node.errors import NotFound, TrackingError
 from node.tracking.associations import is_open
 from node.tracking.database import Database, utcnow
+from node.tracking.patients import disagreement
 from node.tracking.records import Study
 from node.tracking.runs import open_run
 from node.tracking.schema import associations, conflicts, instances, runs, studies
@@ -116,7 +117,7 @@ def _close(
     db: Database, study_id: int, uid: str, last_instance_at: datetime, now: datetime
 ) -> Closed | None:
     with db.writing() as connection:
-        reason = _identity_conflict(connection, study_id)
+        reason = disagreement(connection, study_id)
         changed = connection.execute(
             sa.update(studies)
             .where(
@@ -138,24 +139,6 @@ def _close(
         return Closed(uid, open_run(connection, study_id, None, now), "")
 
 
-def _identity_conflict(connection: sa.Connection, study_id: int) -> str:
-    """Why a study must not be analysed; empty when its objects agree on one patient.
-
-    An object without a Patient ID disagrees with nobody: vendors' reports often have none.
-    """
-    patients = connection.scalar(
-        sa.select(sa.func.count(sa.distinct(instances.c.patient_id))).where(
-            instances.c.study_id == study_id, instances.c.patient_id != ""
-        )
-    )
-    if patients is None or patients < 2:
-        return ""
-    return (
-        f"{patients} different Patient IDs under one Study Instance UID: correct the patient at "
-        "the modality and send the study again under a new Study Instance UID"
-    )
-
-
 def reprocess(db: Database, study_instance_uid: str, now: datetime | None = None) -> int:
     """Open a new run for a study that is complete; its id.
 
@@ -164,9 +147,9 @@ def reprocess(db: Database, study_instance_uid: str, now: datetime | None = None
     at = now or utcnow()
     with db.writing() as connection:
         row = connection.execute(
-            sa.select(studies.c.id, studies.c.state, studies.c.reason).where(
-                studies.c.study_instance_uid == study_instance_uid
-            )
+            sa.select(studies.c.id, studies.c.state, studies.c.reason)
+            .where(studies.c.study_instance_uid == study_instance_uid)
+            .with_for_update(key_share=True)  # two at once open one run after the other
         ).first()
         if row is None:
             raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")

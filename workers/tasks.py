@@ -56,7 +56,7 @@ class RunTask:
     def _record(self, claim: Claim, error: Exception, stages: Stages) -> None:
         """An expected error says what happened; of another one only where it happened is kept,
         for its text may quote the patient's data."""
-        text = str(error) if isinstance(error, HepanodeError) else _where(error)
+        text = str(error) if isinstance(error, HepanodeError) else _unexpected(error)
         state = runs.failed(
             self._db,
             claim,
@@ -76,7 +76,9 @@ class RunTask:
         )
 
 
-def _where(error: Exception) -> str:
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory; give the worker more or lower analysis.max_decoded_mib"
     steps = [
         f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)
     ]

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from models.bundle import CARD, WEIGHTS
 from models.registry import file_digest
+from node.errors import StorageError
 from node.settings import Analysis
 from tests.bad_input import study, write
 from tests.bundles import write_bundles
@@ -180,6 +181,19 @@ def test_weights_that_do_not_fit_their_card_are_not_used(
         "lesion"
     ]
     assert found.fat is not None
+
+
+def test_weights_that_cannot_be_read_after_all_fail_the_attempt(
+    settings: Analysis, bundles: Path, tmp_path: Path
+) -> None:
+    """A share that is away for a moment must not leave a report that the model is missing."""
+    shutil.copytree(bundles, tmp_path / "bundles")
+    broken = settings.model_copy(update={"bundle_folders": (tmp_path / "bundles",)})
+    models = LoadedModels(broken)
+    chosen = plan(models, broken)
+    (tmp_path / "bundles" / "fat-multiview" / WEIGHTS).unlink()
+    with pytest.raises(StorageError, match="fat-multiview"):
+        analyse(chosen, (), (), models, broken, Stages())
 
 
 def test_weights_that_were_exchanged_are_used_from_the_next_run_on(

@@ -10,6 +10,7 @@ from typing import Any
 from models.bundle import Bundle
 from models.errors import ModelError
 from models.registry import load_bundle, open_system
+from node.errors import StorageError
 from node.settings import Analysis
 from workers.findings import ModelIdentity
 
@@ -46,13 +47,19 @@ class LoadedModels:
     def system(self, bundle: Bundle) -> Any:
         """The bundle's system on the configured device.
 
-        Raises ModelError when the weights do not fit their card.
+        Raises ModelError when the weights do not fit their card, StorageError when they, verified
+        a moment ago, cannot be read now.
         """
         with self._lock:
             digest, system = self._open.get(bundle.name, ("", None))
             if digest != bundle.digest:
                 self._prepare_torch()
-                system = open_system(bundle, choose_device(self._settings.device))
+                try:
+                    system = open_system(bundle, choose_device(self._settings.device))
+                except ModelError as error:
+                    if isinstance(error.__cause__, OSError):
+                        raise StorageError(str(error)) from error
+                    raise
                 self._open[bundle.name] = (bundle.digest, system)
             return system
 

@@ -19,8 +19,9 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from node.errors import FrameError, StorageError
+from node.errors import FrameError
 from workers.findings import Reason
+from workers.frames.stored import InstanceFile, storage_errors
 
 BAD_CONTENT = (
     InvalidDicomError,
@@ -34,11 +35,13 @@ BAD_CONTENT = (
     EOFError,
     OSError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
 )
-"""What pydicom and the codecs raise on bytes that are not what they claim to be."""
+"""What pydicom and the codecs raise on bytes that are not what they claim to be.
+
+The file's own errors are none of these (``InstanceFile``), nor is a lack of memory.
+"""
 
 TAGS = (
     *("SpecificCharacterSet", "SOPClassUID", "Modality", "SeriesInstanceUID", "InstanceNumber"),
@@ -98,13 +101,10 @@ def opened(path: Path, limit: int) -> Iterator[tuple[Header, BinaryIO]]:
 
     limit : bytes that a deflated data set may inflate to
 
-    Raises StorageError when the file cannot be opened, FrameError when it is not a usable file.
+    Raises StorageError when the file cannot be opened or read, FrameError when it is not a usable
+    one.
     """
-    try:
-        stream: BinaryIO = path.open("rb")
-    except OSError as error:
-        raise StorageError(f"instance file {path.name}: {error.strerror}") from error
-    with stream:
+    with InstanceFile(path) as stream:
         header, inner = _parse(path, stream, limit)
         with inner:
             yield header, inner
@@ -179,7 +179,8 @@ def _inflated(path: Path, stream: BinaryIO, limit: int) -> BinaryIO:
     stream.seek(0)
     if not might_be:
         return stream
-    meta = read_file_meta_info(path)
+    with storage_errors(path):
+        meta = read_file_meta_info(path)
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return stream
     # Preamble and prefix, then the group length element, then what it counts (PS3.10 7.1).

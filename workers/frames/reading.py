@@ -42,7 +42,7 @@ def read(path: Path, refs: Sequence[FrameRef], settings: Analysis) -> Iterator[F
     The file is opened once, and only these frames are decoded; frames of a video are reached in
     one pass.
 
-    Raises StorageError when the file cannot be opened; bad content never raises.
+    Raises StorageError when the file cannot be opened or read; bad content never raises.
     """
     refs = sorted(refs, key=lambda ref: ref.number)
     limit = settings.max_decoded_mib << 20

@@ -52,7 +52,7 @@ def select(instances: Sequence[StoredInstance], settings: Analysis) -> Selection
     A loop gives ``frames_per_cine`` frames, a study ``frames_per_study``, evenly. Frames left out
     are told in one ``Dropped`` per instance. The order of ``instances`` does not matter.
 
-    Raises StorageError when a file cannot be opened; bad content never raises.
+    Raises StorageError when a file cannot be opened or read; bad content never raises.
     """
     loops: list[_Loop] = []
     dropped: list[Dropped] = []

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from itertools import accumulate
+from typing import Any, BinaryIO
 
 from node.errors import FrameError
 from workers.findings import Reason
@@ -84,6 +88,40 @@ def read(stream: BinaryIO, parts: list[Fragment]) -> bytes:
         stream.seek(part.start)
         pieces.append(stream.read(part.length))
     return b"".join(pieces)
+
+
+class Joined(io.RawIOBase):
+    """The fragments as one file to read, of which no more than what is asked for is in memory."""
+
+    def __init__(self, stream: BinaryIO, parts: Sequence[Fragment]) -> None:
+        self._stream = stream
+        self._parts = parts
+        self._ends = list(accumulate(part.length for part in parts))
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1]}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Up to the end of a fragment; 0 at the end of the last."""
+        index = bisect_right(self._ends, self._at)
+        if index == len(self._parts):
+            return 0
+        left = self._ends[index] - self._at
+        part = self._parts[index]
+        self._stream.seek(part.start + part.length - left)
+        piece = self._stream.read(min(len(buffer), left))
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
 
 
 def _offsets(stream: BinaryIO, header: Header, table: Fragment, number_of_frames: int) -> list[int]:

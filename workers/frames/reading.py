@@ -81,7 +81,7 @@ def _images(
     if header.transfer_syntax in VIDEO:
         assert header.pixel_data is not None
         _, parts, _ = encapsulation.fragments(stream, header.pixel_data)
-        whole = encapsulation.read(stream, parts)
+        whole = encapsulation.Joined(stream, parts)
         for _, rgb in video.frames(whole, indices, layout.rows, layout.columns, limit):
             yield rgb
         return

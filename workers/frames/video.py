@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
+from io import RawIOBase
 
 import av
 import numpy as np
@@ -15,20 +15,21 @@ from workers.findings import Reason
 
 
 def frames(
-    stream: bytes, indices: Sequence[int], rows: int, columns: int, limit: int
+    stream: RawIOBase, indices: Sequence[int], rows: int, columns: int, limit: int
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The frames of these indices (from 0, rising) as (rows, columns, 3) uint8 RGB.
 
     Frames between them are decoded, as prediction needs, but not converted. Ends early where the
     stream does.
 
+    stream : can be sought in; it is read as far as needed, and never held whole
     rows, columns : of the DICOM header; limit : bytes that one frame may have
 
     Raises FrameError: TOO_LARGE, UNREADABLE when the stream has another size, UNDECODABLE.
     """
     wanted = set(indices)
     try:
-        with av.open(io.BytesIO(stream), mode="r") as container:
+        with av.open(stream, mode="r") as container:
             if not container.streams.video:
                 raise FrameError("the stream holds no video", Reason.UNDECODABLE)
             video = container.streams.video[0]

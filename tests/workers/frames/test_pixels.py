@@ -1,5 +1,7 @@
 """Real files and every codec: what a viewer shows is what is read."""
 
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import openjpeg
 import pytest
 from pydicom import Dataset, dcmread, uid
 from pydicom.data import get_testdata_file
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import compress, pixel_array
 
 from node.settings import Analysis
@@ -151,6 +153,24 @@ def test_video_frames_are_the_ones_asked_for(
         assert found.ref.number == shift + 1
         moved = np.roll(real_image(), shift, axis=1).astype(float)
         assert np.abs(found.source[..., 1] - moved).mean() < 4
+
+
+def test_a_long_video_is_never_whole_in_memory(tmp_path: Path) -> None:
+    """In three fragments, and 64 MiB of it are a box that players skip."""
+    dataset = dcmread(bad_input.ybr_partial_420(tmp_path))
+    (stream,) = generate_frames(dataset.PixelData, number_of_frames=1)
+    padding = struct.pack(">L4s", 1 << 26, b"free").ljust(1 << 26, b"\0")
+    dataset.PixelData = encapsulate([stream + padding], fragments_per_frame=3, has_bot=False)
+    path = write(dataset, tmp_path, "long", uid.MPEG4HP41)
+    del dataset, stream, padding
+    tracemalloc.start()
+    try:
+        found = results(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(isinstance(one, Frame) for one in found)
+    assert peak < 16 << 20
 
 
 def test_a_video_shorter_than_its_header_answers_for_every_frame(tmp_path: Path) -> None:

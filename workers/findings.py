@@ -210,7 +210,12 @@ class FrameReading:
 
 @dataclass(frozen=True)
 class StudyFindings:
-    """All that one run found, ready for the results room."""
+    """All that one run found, ready for the results room.
+
+    thresholds : by label, the probability at and above which the model says yes
+    conditions : by label, what its probability takes for granted
+    notes : sentences that the report prints as they are
+    """
 
     lesion_model: ModelIdentity | None
     fat_model: ModelIdentity | None
@@ -222,4 +227,5 @@ class StudyFindings:
     abstentions: tuple[Abstention, ...] = ()
     heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
     thresholds: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()  # sentences that the report prints as they are
+    conditions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,40 @@ def test_of_a_loop_only_the_most_suspicious_frame_is_a_finding(settings: Analysi
     highest = max(found.readings, key=lambda reading: reading.probabilities["lesion"])
     assert lesion.frame == highest.frame
     assert lesion.probabilities == highest.probabilities
+
+
+def test_what_a_probability_takes_for_granted_is_handed_on(
+    settings: Analysis, bundles: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bundles, tmp_path / "bundles")
+    with (tmp_path / "bundles" / "lesion-attention" / CARD).open("a") as card:
+        card.write("\n[calibration.malignant]\nslope = 1.0\nintercept = 0.0\n")
+    calibrated = settings.model_copy(update={"bundle_folders": (tmp_path / "bundles",)})
+    assert findings(calibrated, still(tmp_path)).conditions == {
+        "lesion": "",
+        "malignant": "if it is a lesion; calibrated as if both answers were equally frequent",
+    }
+
+
+def with_threshold(bundles: Path, folder: Path, threshold: float) -> Path:
+    shutil.copytree(bundles, folder)
+    card = folder / "lesion-attention" / CARD
+    card.write_text(card.read_text().replace("probability = 0.01", f"probability = {threshold!r}"))
+    return folder
+
+
+def test_the_words_on_a_heatmap_do_not_contradict_its_numbers(
+    settings: Analysis, bundles: Path, tmp_path: Path
+) -> None:
+    image, models = still(tmp_path), LoadedModels(settings)
+    (reading,) = findings(settings, image, models=models).readings
+    p = reading.probabilities["lesion"]
+    above = with_threshold(bundles, tmp_path / "above", p + 1e-4)
+    found = findings(settings.model_copy(update={"bundle_folders": (above,)}), image)
+    (line,) = next(one.caption for one in found.heatmaps if one.kind == "lesion attention")
+    shown, threshold = map(float, re.findall(r"([\d.]+)%", line))
+    assert line.startswith("Lesion not suspected")
+    assert shown < threshold
 
 
 def test_each_still_has_its_own_finding_outlined_inside_its_frame(

@@ -82,6 +82,7 @@ def analyse(
         abstentions=(*abstentions, *lesion.abstentions, *fat.abstentions),
         heatmaps=(*lesion.heatmaps, *fat.heatmaps),
         thresholds=lesion.thresholds,
+        conditions=lesion.conditions,
     )
 
 

@@ -23,6 +23,10 @@ from workers.findings import (
     LesionFinding,
     Reason,
 )
+from workers.rounding import decimals
+
+_GIVEN = {"malignant": "if it is a lesion"}
+_PRIOR = "calibrated as if both answers were equally frequent"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class LesionPathway:
         self._key_frames = key_frames
         self._thresholds = {
             label: float(row["probability"]) for label, row in bundle.card["thresholds"].items()
+        }
+        calibrated = bundle.card.get("calibration", {})
+        self._conditions = {
+            label: "; ".join(
+                filter(None, (_GIVEN.get(label), _PRIOR if label in calibrated else ""))
+            )
+            for label in self._thresholds
         }
         self._reads: list[_Read] = []
 
@@ -97,20 +108,16 @@ class LesionPathway:
             heatmaps=tuple(self._heatmap(read, outlines.get(read.frame, ())) for read in shown),
             abstentions=abstentions,
             thresholds=self._thresholds,
+            conditions=self._conditions,
         )
 
     def _heatmap(self, read: _Read, outline: tuple[tuple[float, float], ...]) -> HeatmapFinding:
-        lesion = read.probabilities["lesion"]
-        suspected = lesion >= self._thresholds["lesion"]
-        caption = [
-            f"Lesion {'suspected' if suspected else 'not suspected'}: {lesion:.0%} "
-            f"(threshold {self._thresholds['lesion']:.0%})"
-        ]
+        suspected = read.probabilities["lesion"] >= self._thresholds["lesion"]
+        verdict = "suspected" if suspected else "not suspected"
+        caption = [f"Lesion {verdict}: {self._beside_threshold(read, 'lesion')}"]
         if suspected and "malignant" in read.probabilities:
-            caption.append(
-                f"Malignant, if it is a lesion: {read.probabilities['malignant']:.0%} "
-                f"(threshold {self._thresholds['malignant']:.0%})"
-            )
+            numbers = self._beside_threshold(read, "malignant")
+            caption.append(f"Malignant, {_GIVEN['malignant']}: {numbers}")
         return HeatmapFinding(
             frame=read.frame,
             kind="lesion attention",
@@ -121,3 +128,8 @@ class LesionPathway:
             model=self.model,
             outline=outline,
         )
+
+    def _beside_threshold(self, read: _Read, label: str) -> str:
+        p, threshold = read.probabilities[label], self._thresholds[label]
+        digits = decimals(p, threshold, 0)
+        return f"{p:.{digits}%} (threshold {threshold:.{digits}%})"

@@ -28,6 +28,7 @@ class Conclusion:
     heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
     abstentions: tuple[Abstention, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
 
 
 class Pathway(Protocol):

@@ -37,6 +37,7 @@ PRIVATE: dict[str, str] = {
     "1108": "Length unit",
     "1109": "Pixels: the image has no usable calibration",
     "1110": "Number of frames examined",
+    "1111": "Condition of the probability",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -111,6 +112,7 @@ OUTLINE_BORDER = private("1107")
 LENGTH_UNIT = private("1108")
 UNCALIBRATED = private("1109")
 FRAMES_EXAMINED = private("1110")
+CONDITION = private("1111")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")

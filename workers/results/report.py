@@ -108,7 +108,7 @@ def _content(context: ResultContext, inputs: ResultInputs) -> ContainerContentIt
 def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[ContentSequence]:
     findings = inputs.findings
     groups = [
-        lesion_group(context, lesion, inputs.headers.get(lesion.frame.sop_instance_uid))
+        lesion_group(context, findings, lesion, inputs.headers.get(lesion.frame.sop_instance_uid))
         for lesion in findings.lesions
     ]
     if search := lesion_search(context, findings):

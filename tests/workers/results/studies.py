@@ -202,7 +202,8 @@ def findings_of(
                 model=FAT_MODEL,
             ),
         ),
-        thresholds={"lesion": 0.5},
+        thresholds={"lesion": 0.5, "malignant": 0.519},
+        conditions={"malignant": "if it is a lesion"},
     )
 
 

@@ -144,5 +144,5 @@ def test_highdicom_reads_the_report_back(tmp_path: Path) -> None:
     assert fat_values["Probability of liver fat fraction of 5 % or more"] == 91.3
     assert fat_values["Frames of unknown view"] == 1
     search_values = {m.name.meaning: m.value for m in search.get_measurements()}
-    assert search_values["Threshold Value"] == 50
+    assert search_values["Certainty of Finding"] == 93.4
     assert search_values["Number of frames examined"] == 2

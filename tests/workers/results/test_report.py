@@ -22,7 +22,14 @@ from tests.workers.results.studies import (
     report_of,
 )
 from tests.workers.results.tools import dciodvfy, items, name_of, said, value_of, write
-from workers.findings import Abstention, Diameters, Dropped, Reason, StudyFindings
+from workers.findings import (
+    Abstention,
+    Diameters,
+    Dropped,
+    FrameReading,
+    Reason,
+    StudyFindings,
+)
 from workers.results import ResultObject, codes
 from workers.results.envelope import contributing_equipment
 from workers.results.identity import weights_uid
@@ -95,6 +102,34 @@ def test_no_lesion_is_a_finding_of_its_own() -> None:
     assert ("Certainty of Finding", "93.4 %") in lines
     assert ("Threshold Value", "50 %") in lines
     assert ("Finding", "Lesion") not in lines
+
+
+def test_a_probability_says_its_condition_and_its_threshold() -> None:
+    result = report(findings_of([FRAME], WINDOW))
+    group = next(i for i in items(result.dataset) if name_of(i) == "Measurement Group")
+    told = {
+        name_of(one): [(name_of(i), value_of(i)) for i in items(one)]
+        for one in group.ContentSequence
+        if one.ValueType == "NUM"
+    }
+    assert told["Certainty of Finding"] == [("Threshold Value", "50 %")]
+    assert told["Probability of cancer"] == [
+        ("Condition of the probability", "if it is a lesion"),
+        ("Threshold Value", "51.9 %"),
+    ]
+
+
+def test_no_rounding_contradicts_the_result_of_the_search() -> None:
+    findings = replace(
+        findings_of([FRAME], WINDOW),
+        lesions=(),
+        readings=(FrameReading(FRAME, {"lesion": 0.55876}),),
+        thresholds={"lesion": 0.5588},
+    )
+    lines = said(report(findings))
+    assert ("Result of the lesion search", "No lesion at or above the decision threshold") in lines
+    at = lines.index(("Certainty of Finding", "55.876 %"))
+    assert ("Threshold Value", "55.88 %") in lines[at:]
 
 
 def test_a_class_without_a_code_keeps_the_models_word() -> None:

@@ -38,9 +38,9 @@ def number(
     return NumContentItem(name=name, value=value, unit=unit, relationship_type=relation)
 
 
-def percent(fraction: float) -> float:
-    """0..1 as per cent, to the tenth."""
-    return round(100 * fraction, 1)
+def percent(fraction: float, digits: int = 1) -> float:
+    """0..1 as per cent, by default to the tenth."""
+    return round(100 * fraction, digits)
 
 
 def measurement(
@@ -59,7 +59,10 @@ def with_properties(item: ContentItem, *properties: ContentItem) -> ContentItem:
     return item
 
 
-def extend(group: ContentSequence, *items: ContentItem) -> None:
-    """Append ``items`` to the container that a highdicom template holds."""
-    for item in items:
-        group[0].ContentSequence.append(item)
+def extend(template: ContentSequence, *items: ContentItem) -> None:
+    """Append ``items`` to the children of the item that a highdicom template holds."""
+    held = template[0]
+    if "ContentSequence" in held:
+        held.ContentSequence.extend(items)
+    else:
+        held.ContentSequence = ContentSequence([*items])

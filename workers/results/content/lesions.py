@@ -25,6 +25,7 @@ from workers.findings import FrameReading, FrameRef, LesionFinding, Point, Study
 from workers.results import codes
 from workers.results.content.items import (
     MODIFIER,
+    PROPERTY,
     code,
     extend,
     measurement,
@@ -37,10 +38,14 @@ from workers.results.content.references import frame_numbers, source_images
 from workers.results.identity import tracking_uid
 from workers.results.objects import ResultContext
 from workers.results.values import plain
+from workers.rounding import decimals
 
 
 def lesion_group(
-    context: ResultContext, lesion: LesionFinding, header: Dataset | None
+    context: ResultContext,
+    findings: StudyFindings,
+    lesion: LesionFinding,
+    header: Dataset | None,
 ) -> ContentSequence:
     """TID 1410 with the outline; TID 1501 when there is no outline to draw."""
     known = {label: p for label, p in lesion.probabilities.items() if label in codes.PROBABILITY}
@@ -54,7 +59,7 @@ def lesion_group(
         "algorithm_id": algorithm(lesion.model),
         "measurements": [
             *_diameters(lesion),
-            *(m for label, p in known.items() for m in _probability(codes.PROBABILITY[label], p)),
+            *(m for label, p in known.items() for m in _probability(findings, label, p)),
         ],
     }
     outline = _closed(lesion.outline, header)
@@ -74,7 +79,7 @@ def lesion_group(
         extend(group, code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
     for label, p in lesion.probabilities.items():
         if label not in known:
-            extend(group, *_class_probability(label, p))
+            extend(group, *_class_probability(findings, label, p))
     extend(group, *statements(lesion.model))
     return group
 
@@ -90,15 +95,8 @@ def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSeq
     highest = _highest(findings.readings)
     measurements = []
     if highest is not None:
-        measurements += measurement(
-            codes.PROBABILITY["lesion"],
-            percent(highest.probabilities["lesion"]),
-            codes.PERCENT,
-            codes.MAXIMUM,
-        )
-    if "lesion" in findings.thresholds:
-        limit = percent(findings.thresholds["lesion"])
-        measurements += measurement(codes.THRESHOLD, limit, codes.PERCENT)
+        p = highest.probabilities["lesion"]
+        measurements += _probability(findings, "lesion", p, codes.MAXIMUM)
     measurements += measurement(codes.FRAMES_EXAMINED, len(findings.readings), codes.FRAMES)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -120,16 +118,36 @@ def _highest(readings: tuple[FrameReading, ...]) -> FrameReading | None:
     return max(scored, key=lambda r: r.probabilities["lesion"], default=None)
 
 
-def _probability(name: Code, p: float) -> list[Measurement]:
-    return measurement(name, percent(p), codes.PERCENT)
+def _probability(
+    findings: StudyFindings, label: str, p: float, derivation: Code | None = None
+) -> list[Measurement]:
+    """TID 300, with what the number takes for granted and its threshold under it."""
+    digits = decimals(p, findings.thresholds.get(label), 1)
+    found = measurement(codes.PROBABILITY[label], percent(p, digits), codes.PERCENT, derivation)
+    for one in found:
+        extend(one, *_terms(findings, label, digits))
+    return found
 
 
-def _class_probability(label: str, p: float) -> list[ContentItem]:
+def _terms(findings: StudyFindings, label: str, digits: int) -> list[ContentItem]:
+    terms: list[ContentItem] = []
+    if condition := findings.conditions.get(label):
+        terms.append(text(codes.CONDITION, condition, PROPERTY))
+    if label in findings.thresholds:
+        threshold = percent(findings.thresholds[label], digits)
+        terms.append(number(codes.THRESHOLD, threshold, codes.PERCENT, PROPERTY))
+    return terms
+
+
+def _class_probability(findings: StudyFindings, label: str, p: float) -> list[ContentItem]:
     """The probability of a class that has no code: the model's own word goes beside it."""
     if not math.isfinite(p):
         return []
-    item = number(codes.CLASS_PROBABILITY, percent(p), codes.PERCENT)
-    item.ContentSequence = ContentSequence([text(codes.CLASS_NAME, label, MODIFIER)])
+    digits = decimals(p, findings.thresholds.get(label), 1)
+    item = number(codes.CLASS_PROBABILITY, percent(p, digits), codes.PERCENT)
+    item.ContentSequence = ContentSequence(
+        [text(codes.CLASS_NAME, label, MODIFIER), *_terms(findings, label, digits)]
+    )
     return [item]
 
 

@@ -7,6 +7,7 @@ HepanodeError
 ├── InstanceError          a received object cannot be used (PS3.4 B.2.3: 0xA9xx, 0xCxxx)
 ├── TrackingError          the database cannot do what was asked
 │   └── NotFound           no such study, run or delivery
+├── BrokerError            the broker does not take a message
 ├── AssociationError       a peer cannot be reached or refuses
 ├── FrameError             a frame cannot be decoded or judged
 └── ResultError            a result object cannot be built
@@ -50,6 +51,10 @@ class TrackingError(HepanodeError):
 
 class NotFound(TrackingError):
     """There is no study, run, result or delivery of that name."""
+
+
+class BrokerError(HepanodeError):
+    """The broker cannot be reached or refuses a message; the dispatcher tries again."""
 
 
 class AssociationError(HepanodeError):

@@ -20,13 +20,14 @@ from tests.peers import free_port
 
 CAPTURES = (SecondaryCaptureImageStorage, MultiFrameTrueColorSecondaryCaptureImageStorage)
 REPORTS = (Comprehensive3DSRStorage,)
+ABORT = -1
 
 
 class Scp:
     """Keeps the SOP Instance UIDs that it was sent, in order, and what it answered.
 
     classes : the storage classes that it takes.
-    answer : gives the status for a SOP Instance UID, after as long as it likes.
+    answer : gives the status for a SOP Instance UID, after as long as it likes; ABORT aborts.
     """
 
     def __init__(
@@ -66,6 +67,9 @@ class Scp:
         status = self._answer(uid)
         with self._lock:
             self.asked.append((uid, status))
+        if status == ABORT:
+            event.assoc.abort()
+            return 0x0110  # nobody hears it any more
         return status
 
 

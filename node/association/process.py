@@ -23,6 +23,7 @@ from node.association.store_service import StoreService
 from node.errors import TrackingError
 from node.settings import Settings
 from node.storage import InstanceStore
+from node.vital import vital_thread
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class ReceiverProcess:
         ``stop_seconds``: how long objects in flight may take to arrive after it.
         """
         for target in (self._accept, self._beat):
-            threading.Thread(target=target, name=target.__name__, daemon=True).start()
+            vital_thread(target.__name__, target).start()
         while signal.sigtimedwait([signal.SIGTERM], 1) is None and os.getppid() == self._parent:
             pass
         self._stop(stop_seconds)
@@ -109,7 +110,13 @@ class ReceiverProcess:
             self._associations[association] = thread
         if len(pending) >= _MOST_PENDING:
             pending[0].drop()  # the oldest: silent connections make room for one that speaks
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread is left, as under a limit of the container
+            _LOG.warning("a connection from %s was closed: %s", address, error)
+            connection.close()
+            with self._lock:
+                del self._associations[association]
 
     def _run(self, association: Association) -> None:
         try:

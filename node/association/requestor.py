@@ -91,7 +91,7 @@ class Requestor:
         self._message_id = 0
         try:
             self._socket = socket.create_connection((peer.host, peer.port), timeouts.connect)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: what can be no host name
             raise AssociationError(f"{peer} cannot be reached: {error}") from None
         try:
             self._upper = UpperLayer(self._socket, _OWN_MAX_PDU)
@@ -109,10 +109,11 @@ class Requestor:
             raise
         self._fragments = self._upper.fragments()
         self._largest = answer.maximum_length_received or 0
+        proposed = {2 * index + 1: context for index, context in enumerate(contexts)}
         self._accepted = {
-            contexts[(result.context_id - 1) // 2]: int(result.context_id)
+            proposed[result.context_id]: int(result.context_id)
             for result in answer.presentation_context_definition_results_list
-            if result.result == 0
+            if result.result == 0 and result.context_id in proposed
         }
 
     def accepts(self, context: Context) -> bool:

@@ -23,7 +23,6 @@ from node.storage import is_uid
 
 CALLING_AE = "HEPANODE"
 _SOP_INSTANCE_UID = 0x00080018
-_NO_DICOM = (InvalidDicomError, ValueError, EOFError, KeyError, AttributeError, NotImplementedError)
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers up to 255
 
 
@@ -33,7 +32,9 @@ class Sent:
 
     ``status``: the peer's C-STORE status (PS3.4 Table B.2-1), None when it gave none.
     ``accepted``: success or a warning; the peer has the object. ``retryable``: worth another
-    try as it is: the association was lost or the peer was out of resources.
+    try as it is: the association was lost, the peer was out of resources or this machine could
+    not read the file. ``out_of_reach``: the peer was not there when its turn came, which says
+    nothing about the object; one that was begun when the association broke may be the cause.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Sent:
     accepted: bool
     error: str
     retryable: bool = False
+    out_of_reach: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ def _describe(path: Path) -> _Object | Sent:
             header = read_partial(file, lambda tag, vr, length: tag > _SOP_INSTANCE_UID, force=True)
             offset = _offset(path, header.file_meta)
     except OSError as error:
-        return Sent(path, "", None, False, f"the file cannot be read: {error.strerror}")
-    except _NO_DICOM as error:
+        return _unreadable(path, "", error)
+    except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
         return Sent(path, "", None, False, f"this is no DICOM file: {error}")
     meta = header.file_meta
     uid = str(header.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID") or "")
@@ -100,6 +102,16 @@ def _describe(path: Path) -> _Object | Sent:
             problem = "is not a valid UID" if value else "is missing"
             return Sent(path, uid, None, False, f"{what} {problem}: the file cannot be sent")
     return _Object(path, Context(sop_class, syntax), uid, offset)
+
+
+def _unreadable(path: Path, uid: str, error: OSError) -> Sent:
+    """A file that is gone stays so; other trouble, as of a network mount, may pass.
+
+    An OSError without a number is pydicom's, of a file that ends too early.
+    """
+    passing = error.errno is not None and not isinstance(error, FileNotFoundError)
+    problem = f"the file cannot be read: {error.strerror or 'it ends too early'}"
+    return Sent(path, uid, None, False, problem, passing)
 
 
 def _offset(path: Path, meta: Dataset) -> int:
@@ -155,14 +167,22 @@ def _send_batch(
                 yield item
                 continue
             outcome: Sent | None = None
+            begun = False
             if not lost:
                 try:
                     association = association or Requestor(peer, contexts, calling_ae, timeouts)
+                    begun = True
                     outcome = _store(association, item)
                 except (AssociationError, OSError) as error:
                     lost = str(error)
             yield outcome or Sent(
-                item.path, item.sop_instance_uid, None, False, lost, retryable=True
+                item.path,
+                item.sop_instance_uid,
+                None,
+                False,
+                lost,
+                retryable=True,
+                out_of_reach=not begun,
             )
         if association is not None and not lost:
             association.release()
@@ -178,7 +198,14 @@ def _store(association: Requestor, item: _Object) -> Sent:
         syntax = UID(item.context.transfer_syntax).name
         error = f"{association.peer} does not take {name} in {syntax}"
         return Sent(item.path, item.sop_instance_uid, None, False, error)
-    with _dataset(item, context) as dataset:
+    try:
+        dataset = _dataset(item, context)
+    except OSError as error:
+        return _unreadable(item.path, item.sop_instance_uid, error)
+    except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
+        problem = f"the file cannot be rewritten in DICOM's default syntax: {type(error).__name__}"
+        return Sent(item.path, item.sop_instance_uid, None, False, problem)
+    with dataset:
         reply = association.store(context, item.sop_instance_uid, dataset)
     return _outcome(item, reply)
 
@@ -186,7 +213,9 @@ def _store(association: Requestor, item: _Object) -> Sent:
 def _dataset(item: _Object, context: Context) -> BinaryIO:
     if context != item.context:
         encoded = encode(dcmread(item.path), is_implicit_vr=True, is_little_endian=True)
-        return BytesIO(encoded or b"")
+        if encoded is None:  # pynetdicom's word for an error that it logged
+            raise ValueError("not encoded")
+        return BytesIO(encoded)
     file = item.path.open("rb")
     file.seek(item.offset)
     return file

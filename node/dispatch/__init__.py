@@ -13,32 +13,24 @@ from node.dispatch.dispatcher import Dispatcher
 from node.errors import SettingsError
 from node.settings import Settings
 from node.tracking import Database
+from node.vital import vital_thread
 
 __all__ = ["Deliverer", "Dispatcher", "Publisher", "celery_app", "dispatching", "run"]
 
 
 @contextmanager
 def dispatching(settings: Settings, publish: Publisher) -> Iterator[threading.Event]:
-    """Dispatcher and deliveries in threads for as long as the block lasts; the event stops them."""
+    """Dispatcher and deliveries in threads for as long as the block lasts; the event stops them.
+
+    A thread that fails takes the process with it (``node.vital``).
+    """
     stop = threading.Event()
     db = Database(settings.database_url, pool_size=2 + len(settings.destinations))
     db.check_revision()
-    threads = [
-        threading.Thread(
-            target=Dispatcher(settings.dispatch, db, publish).run,
-            args=(stop,),
-            name="dispatcher",
-            daemon=True,
-        )
-    ]
+    threads = [vital_thread("dispatcher", Dispatcher(settings.dispatch, db, publish).run, stop)]
     threads += [
-        threading.Thread(
-            target=Deliverer(settings, destination, db).run,
-            args=(stop,),
-            name=f"delivery-{destination.name}",
-            daemon=True,
-        )
-        for destination in settings.destinations
+        vital_thread(f"delivery-{one.name}", Deliverer(settings, one, db).run, stop)
+        for one in settings.destinations
     ]
     for thread in threads:
         thread.start()

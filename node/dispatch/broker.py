@@ -11,7 +11,9 @@ from typing import Any
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
+from kombu.exceptions import KombuError
 
+from node.errors import BrokerError
 from node.settings import Broker
 
 TASK = "hepanode.run"
@@ -65,9 +67,20 @@ class Publisher:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        broker = app.connection_for_write()  # not a connection yet, but it knows its errors
+        self._errors = (
+            KombuError,
+            OSError,
+            *broker.connection_errors,
+            *broker.channel_errors,
+            *broker.recoverable_connection_errors,
+        )
 
     def __call__(self, run_id: int) -> None:
-        """Raises kombu.exceptions.OperationalError when the broker cannot be reached."""
-        self._app.send_task(
-            TASK, kwargs={"run": run_id}, retry=False, ignore_result=True, expires=None
-        )
+        """Raises BrokerError when the broker cannot be reached or refuses the message."""
+        try:
+            self._app.send_task(
+                TASK, kwargs={"run": run_id}, retry=False, ignore_result=True, expires=None
+            )
+        except self._errors as error:
+            raise BrokerError(f"the broker takes no message: {error}") from error

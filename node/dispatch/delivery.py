@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.25
 _LEASE_SECONDS = 10.0  # beyond the time-outs of one object: connect, send, answer
-_MAX_PROCESSING_FAILURES = 8
+_MAX_FAILURES = 10  # of one object; by the default delays that is half an hour
 
 _PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.11: also what some PACS answer to what they never take
 
@@ -31,7 +31,8 @@ class Deliverer:
     """Sends to one destination until stopped.
 
     A destination that cannot be reached is left alone for a growing delay, so that an outage
-    costs one attempt at a time, and all that waits goes as soon as it is back.
+    costs one attempt at a time, and all that waits goes as soon as it is back. Trouble with one
+    object, as an association that breaks whenever it is sent, holds up no more than its study.
     """
 
     def __init__(self, settings: Settings, destination: Destination, db: Database) -> None:
@@ -60,10 +61,14 @@ class Deliverer:
             return _IDLE_SECONDS
         paths = [self._data / delivery.path for delivery in due]
         for index, outcome in enumerate(self._send(paths)):
+            if not outcome.out_of_reach:
+                self._outages = 0
             if not self._record(due[index], outcome):
                 return self._postpone_from(due[index:], outcome)
+            if not outcome.accepted and outcome.retryable and outcome.status is None:
+                self._postpone(due[index + 1 :], outcome, 0)  # it took the association with it
+                return 0
             deliveries.renew(self._db, [d.id for d in due[index + 1 :]], lease)
-        self._outages = 0
         return 0
 
     def _send(self, paths: Sequence[Path]) -> Iterator[Sent]:
@@ -86,7 +91,7 @@ class Deliverer:
                 delivery.destination,
             )
             return True
-        if _may_succeed_later(outcome, delivery.attempts):
+        if _may_succeed_later(outcome, delivery.failures + 1):
             return False
         deliveries.failed(self._db, delivery.id, outcome.error, outcome.status)
         log.error(
@@ -100,14 +105,12 @@ class Deliverer:
 
     def _postpone_from(self, rest: Sequence[Delivery], outcome: Sent) -> float:
         """Postpone an object and those behind it: the report must stay last."""
-        out_of_reach = outcome.status is None
-        self._outages += out_of_reach
-        tries = self._outages if out_of_reach else rest[0].attempts
+        self._outages += outcome.out_of_reach
+        tries = self._outages if outcome.out_of_reach else rest[0].failures + 1
         delay = min(
             self._destination.retry_first * 2 ** min(tries - 1, 30), self._destination.retry_cap
         )
-        for delivery in rest:
-            deliveries.postponed(self._db, delivery.id, outcome.error, delay, outcome.status)
+        self._postpone(rest, outcome, delay, own_failure=not outcome.out_of_reach)
         log.warning(
             "%d objects of study %s for %s wait %.0f s: %s",
             len(rest),
@@ -116,10 +119,25 @@ class Deliverer:
             delay,
             outcome.error,
         )
-        return delay if out_of_reach else 0
+        return delay if outcome.out_of_reach else 0
+
+    def _postpone(
+        self, rest: Sequence[Delivery], outcome: Sent, delay: float, *, own_failure: bool = False
+    ) -> None:
+        """``own_failure``: of the first; the others only stand behind it."""
+        for index, delivery in enumerate(rest):
+            deliveries.postponed(
+                self._db,
+                delivery.id,
+                outcome.error,
+                delay,
+                outcome.status,
+                own_failure=own_failure and index == 0,
+            )
 
 
-def _may_succeed_later(outcome: Sent, attempts: int) -> bool:
-    if outcome.status == _PROCESSING_FAILURE and attempts >= _MAX_PROCESSING_FAILURES:
-        return False
-    return outcome.retryable
+def _may_succeed_later(outcome: Sent, failures: int) -> bool:
+    """``failures``: of this object, with this one. One that is out of resources says so itself
+    and is believed; what breaks the association or fails in processing each time is given up."""
+    counts = outcome.status in (None, _PROCESSING_FAILURE) and not outcome.out_of_reach
+    return outcome.retryable and not (counts and failures >= _MAX_FAILURES)

@@ -10,9 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from kombu.exceptions import OperationalError
-
-from node.errors import TrackingError
+from node.errors import BrokerError, TrackingError
 from node.settings import Dispatch
 from node.tracking import Database, runs, studies
 
@@ -47,15 +45,15 @@ class Dispatcher:
         for position, run_id in enumerate(due):
             try:
                 self._publish(run_id)
-            except (OperationalError, OSError) as error:
+            except BrokerError as error:
                 waiting = due[position:]  # each further try would take its time-out anew
                 for unpublished in waiting:
                     runs.unpublish(self._db, unpublished)
-                log.warning("%d runs wait: the broker cannot be reached: %s", len(waiting), error)
+                log.warning("%d runs wait: %s", len(waiting), error)
                 break
 
     def run(self, stop: threading.Event) -> None:
-        """Tick until ``stop`` is set; a database that is away is waited for."""
+        """Tick until ``stop`` is set; a database or a broker that is away is waited for."""
         while not stop.wait(self._settings.tick_seconds):
             try:
                 self.tick()

@@ -27,10 +27,18 @@ def claim_set(
 ) -> tuple[Delivery, ...]:
     """Take the due result set of one run for one destination, in order: heatmaps, then report.
 
-    Urgent sets first, then the oldest. The lease keeps a second dispatcher away; it is given up
-    by ``sent``, ``failed`` or ``postponed``. Empty when nothing is due.
+    Urgent sets first, then the oldest; a study's set waits for those of its versions before. The
+    lease keeps a second dispatcher away; it is given up by ``sent``, ``failed`` or ``postponed``.
+    Empty when nothing is due.
     """
     at = now or utcnow()
+    waiting, before = deliveries.alias("waiting"), results.alias("before")
+    earlier_version = (
+        sa.exists()
+        .where(waiting.c.result_id == before.c.id, before.c.study_id == results.c.study_id)
+        .where(before.c.version < results.c.version)
+        .where(waiting.c.destination == destination, waiting.c.state == "pending")
+    )
     due = sa.and_(
         deliveries.c.destination == destination,
         deliveries.c.state == "pending",
@@ -41,7 +49,7 @@ def claim_set(
         first = connection.execute(
             sa.select(results.c.result_key)
             .select_from(deliveries.join(results))
-            .where(due)
+            .where(due, ~earlier_version)
             .order_by(deliveries.c.urgent.desc(), deliveries.c.next_attempt_at, results.c.id)
             .limit(1)
         ).scalar()
@@ -97,11 +105,21 @@ def postponed(
     error: str,
     delay_seconds: float,
     status: int | None = None,
+    own_failure: bool = False,
     now: datetime | None = None,
 ) -> None:
-    """This attempt came to nothing; try again after the delay."""
-    next_attempt_at = (now or utcnow()) + timedelta(seconds=delay_seconds)
-    _end(db, id, last_error=error, last_status=status, next_attempt_at=next_attempt_at)
+    """This attempt came to nothing; try again after the delay.
+
+    ``own_failure``: the trouble was this object, not one before it or the way to the destination.
+    """
+    _end(
+        db,
+        id,
+        last_error=error,
+        last_status=status,
+        failures=deliveries.c.failures + int(own_failure),
+        next_attempt_at=(now or utcnow()) + timedelta(seconds=delay_seconds),
+    )
 
 
 def _end(db: Database, id: int, **values: object) -> None:
@@ -139,6 +157,7 @@ def list_deliveries(
 def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None = None) -> int:
     """Make failed and waiting deliveries due now; how many. None: all that are not sent.
 
+    One that failed is counted anew.
     Raises NotFound when an id names no delivery.
     """
     open_states = deliveries.c.state.in_(("pending", "failed"))
@@ -153,5 +172,9 @@ def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None
         return connection.execute(
             sa.update(deliveries)
             .where(chosen)
-            .values(state="pending", next_attempt_at=now or utcnow())
+            .values(
+                state="pending",
+                failures=sa.case((deliveries.c.state == "failed", 0), else_=deliveries.c.failures),
+                next_attempt_at=now or utcnow(),
+            )
         ).rowcount

@@ -144,6 +144,7 @@ class Delivery:
     destination: str
     state: str
     attempts: int
+    failures: int
     next_attempt_at: datetime
     last_status: int | None
     last_error: str

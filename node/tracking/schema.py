@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0002"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0003"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -154,7 +154,8 @@ deliveries = Table(
     Column("destination", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # pending, sent, confirmed, failed
     Column("urgent", Boolean, nullable=False),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),  # turns that its set got
+    Column("failures", Integer, nullable=False, server_default="0"),  # that were its own
     Column("next_attempt_at", UTCDateTime, nullable=False),
     Column("lease_until", UTCDateTime),
     Column("last_status", Integer),

@@ -47,7 +47,10 @@ def scp(handler: object, syntaxes: list[str], max_pdu: int = 16382) -> Iterator[
 
 
 @contextmanager
-def pacs(behaviour: Callable[[UpperLayer], object]) -> Iterator[Peer]:
+def pacs(
+    behaviour: Callable[[UpperLayer], object],
+    answer: Callable[[object], object] = lambda request: acceptance.accept(request, 16384)[0],
+) -> Iterator[Peer]:
     """Accepts associations and then behaves like this, until it closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
 
@@ -55,7 +58,7 @@ def pacs(behaviour: Callable[[UpperLayer], object]) -> Iterator[Peer]:
             with connection, suppress(AssociationLost):
                 upper = UpperLayer(connection, 2**18)
                 upper.set_timeout(5)
-                upper.accept(acceptance.accept(upper.request(), 16384)[0])
+                upper.accept(answer(upper.request()))
                 behaviour(upper)
 
         def listen() -> None:
@@ -168,12 +171,47 @@ def test_lost_association_leaves_the_rest_to_be_sent_again(tmp_path: Path) -> No
         sent = list(send(files(tmp_path, 4), peer, timeouts=SHORT))
     assert [s.accepted for s in sent] == [True, False, False, False]
     assert all(s.retryable and s.status is None and s.error for s in sent[1:])
+    assert [s.out_of_reach for s in sent] == [False, False, True, True]  # the second was begun
 
 
 def test_peer_that_is_not_there_costs_one_attempt(tmp_path: Path) -> None:
     sent = list(send(files(tmp_path, 3), Peer("PACS", "127.0.0.1", free_port())))
     assert [s.retryable for s in sent] == [True] * 3
     assert "cannot be reached" in sent[0].error
+
+
+@pytest.mark.parametrize("host", ["a" * 70, "pacs..example", "pacs\0"])
+def test_what_can_be_no_host_name_cannot_be_reached(tmp_path: Path, host: str) -> None:
+    [sent] = send(files(tmp_path, 1), Peer("PACS", host, 104), timeouts=SHORT)
+    assert (sent.retryable, sent.out_of_reach) == (True, True)
+    assert "cannot be reached" in sent.error
+
+
+def test_contexts_that_nobody_proposed_are_not_accepted_ones(tmp_path: Path) -> None:
+    def answer(request: object) -> object:
+        accepted = acceptance.accept(request, 16384)[0]
+        for result in accepted.presentation_context_definition_results_list:
+            result.context_id = 201
+        return accepted
+
+    with pacs(lambda upper: list(upper.fragments()), answer) as peer:
+        [sent] = send(files(tmp_path, 1), peer, timeouts=SHORT)
+    assert (sent.accepted, sent.retryable) == (False, False)
+    assert "does not take" in sent.error
+
+
+@pytest.mark.parametrize(
+    "last", [b"\xe1\x7f\x10\x00SQ\0\0\xff\xff\xff\xff" + bytes(9), b"\xe1\x7f\x10\x10US\3\0abc"]
+)
+def test_a_file_that_cannot_be_rewritten_for_its_peer_fails_alone(
+    tmp_path: Path, last: bytes
+) -> None:
+    good, bad = files(tmp_path, 2)
+    bad.write_bytes(bad.read_bytes() + last)
+    with scp(lambda event: 0, [ImplicitVRLittleEndian]) as peer:
+        outcomes = list(send([bad, good], peer, timeouts=SHORT))
+    assert [one.accepted for one in outcomes] == [False, True]
+    assert not outcomes[0].retryable
 
 
 def test_every_silence_of_a_peer_ends_in_time(tmp_path: Path) -> None:

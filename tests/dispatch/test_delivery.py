@@ -10,9 +10,10 @@ import pytest
 from node.dispatch import Deliverer
 from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, deliveries
+from node.tracking.database import utcnow
 from tests.dispatch.sets import waiting_set
 from tests.peers import free_port
-from tests.scp import CAPTURES, Scp, at_first, scp
+from tests.scp import ABORT, CAPTURES, Scp, at_first, scp
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE, CANNOT_UNDERSTAND = 0xA700, 0x0110, 0xC000
 
@@ -136,15 +137,99 @@ def test_a_processing_failure_that_stays_is_given_up_and_the_report_goes(
     db: Database, tmp_path: Path
 ) -> None:
     uids = waiting_set(db, tmp_path, captures=1)
-    with scp(answer=at_first(PROCESSING_FAILURE, times=8)) as pacs:
+    with scp(answer=at_first(PROCESSING_FAILURE, times=10)) as pacs:
         sender = deliverer(db, tmp_path, pacs.port)
-        for _ in range(7):
+        for _ in range(9):
             sender.deliver_due()
             assert states(db, uids) == ["pending", "pending"]
             deliveries.retry(db)
         sender.deliver_due()
         assert pacs.stored() == uids[1:]
     assert states(db, uids) == ["failed", "sent"]
+
+
+def test_an_outage_does_not_count_against_what_waits(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    pacs = Scp(answer=at_first(PROCESSING_FAILURE, times=2))
+    sender = deliverer(db, tmp_path, pacs.port)
+    for _ in range(12):
+        sender.deliver_due()
+        deliveries.retry(db)
+    pacs.start()  # and it is not ready yet
+    for _ in range(2):
+        assert sender.deliver_due() == 0
+        assert states(db, uids) == ["pending", "pending"]
+        deliveries.retry(db)
+    sender.deliver_due()
+    pacs.stop()
+    assert states(db, uids) == ["sent", "sent"]
+    assert [one.failures for one in of(db, uids)] == [2, 0]
+
+
+def test_failures_are_counted_for_each_object_by_itself(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    left = dict.fromkeys(uids, 6)
+
+    def six_times_each(uid: str) -> int:
+        left[uid] -= 1
+        return PROCESSING_FAILURE if left[uid] >= 0 else 0x0000
+
+    with scp(answer=six_times_each) as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        for _ in range(13):
+            sender.deliver_due()
+            assert "failed" not in states(db, uids)
+            deliveries.retry(db)
+    assert states(db, uids) == ["sent", "sent"]
+
+
+def test_an_object_that_breaks_the_association_holds_up_no_other_study_and_is_given_up(
+    db: Database, tmp_path: Path
+) -> None:
+    poison, *report = bad = waiting_set(db, tmp_path, captures=1)
+    with scp(answer=lambda uid: ABORT if uid == poison else 0x0000) as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        for number in range(10):
+            good = waiting_set(db, tmp_path, captures=1)
+            assert [sender.deliver_due() for _ in range(2)] == [0, 0]
+            assert states(db, good) == ["sent", "sent"]
+            assert states(db, bad) == ["pending" if number < 9 else "failed", "pending"]
+            deliveries.retry(db, tuple(d.id for d in of(db, bad) if d.state == "pending"))
+        sender.deliver_due()
+        assert pacs.stored()[-1:] == report
+    assert states(db, bad) == ["failed", "sent"]
+
+
+def test_an_object_that_breaks_the_association_waits_longer_each_time(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    delays = []
+    with scp(answer=lambda uid: ABORT) as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        for _ in range(4):
+            sender.deliver_due()
+            waits = of(db, uids)[0].next_attempt_at - utcnow()
+            delays.append(round(waits.total_seconds()))
+            deliveries.retry(db)
+    assert delays == [1, 2, 4, 5]
+
+
+def test_a_file_that_cannot_be_read_for_now_is_tried_again(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    file = tmp_path / f"{uids[0]}.dcm"
+    content = file.read_bytes()
+    file.unlink()
+    file.mkdir()  # reading it is an OSError, as it is on a mount that is away
+    with scp() as pacs:
+        sender = deliverer(db, tmp_path, pacs.port)
+        assert sender.deliver_due() == 0
+        assert states(db, uids) == ["pending", "pending"]
+        file.rmdir()
+        file.write_bytes(content)
+        deliveries.retry(db)
+        sender.deliver_due()
+    assert states(db, uids) == ["sent", "sent"]
 
 
 def test_a_result_file_that_is_gone_fails_alone(db: Database, tmp_path: Path) -> None:

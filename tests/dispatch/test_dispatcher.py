@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import uuid
 
 import pytest
 import redis
+from kombu import Connection
 
 from node.dispatch import Dispatcher, Publisher, celery_app
 from node.settings import Broker, Dispatch
 from node.tracking import Database, associations, runs, studies
 from tests.dispatch.sets import claimed_run
-from tests.line.conftest import redis_database
+from tests.line.conftest import broker, redis_database
 from tests.peers import free_port
 from tests.tracking.arrivals import STUDY, arrive, instance
 
@@ -55,6 +57,25 @@ def test_a_run_whose_worker_died_is_queued_with_its_error(db: Database) -> None:
     run = runs.get(db, claim.run_id)
     assert run.state == "queued"
     assert "worker w/1 died or fell silent in attempt 1" in run.error
+
+
+def test_a_broker_that_refuses_the_queue_is_asked_again(db: Database) -> None:
+    arrive(db)
+    name = f"hepanode-test-{uuid.uuid4().hex[:8]}"
+    with broker("rabbitmq") as url, Connection(url) as connection:
+        channel = connection.channel()
+        channel.queue_declare(name, durable=True, auto_delete=False)  # classic, by someone else
+        app = celery_app(Broker(url=url, queue=name))
+        dispatcher = Dispatcher(SETTINGS, db, Publisher(app))
+        dispatcher.tick()
+        (run,) = runs.list_runs(db)
+        assert (run.state, run.published_at) == ("queued", None)
+        channel.queue_delete(name)
+        dispatcher.tick()
+        assert runs.get(db, run.id).published_at is not None
+        channel.queue_delete(name)
+        channel.exchange_delete(name)
+        app.close()
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

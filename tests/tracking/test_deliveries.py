@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from node.errors import NotFound
-from node.tracking import Database, Delivery, deliveries
-from tests.tracking.arrivals import at, finished_run
+from node.tracking import Database, Delivery, deliveries, studies
+from tests.tracking.arrivals import STUDY, at, claim, finish, finished_run, publish
 
 
 def _claim(db: Database, seconds: float, destination: str = "pacs") -> tuple[Delivery, ...]:
@@ -52,3 +52,32 @@ def test_a_refused_object_is_recorded_and_only_a_person_tries_it_again(db: Datab
 def test_retry_of_an_unknown_delivery_is_said_so(db: Database) -> None:
     with pytest.raises(NotFound, match="delivery 7"):
         deliveries.retry(db, (7,))
+
+
+def test_a_version_waits_for_the_versions_before_it_on_the_same_way(db: Database) -> None:
+    finished_run(db)
+    for delivery in _claim(db, 20):
+        deliveries.postponed(db, delivery.id, "connection refused", 100, now=at(20))
+    run_id = studies.reprocess(db, STUDY, at(30))
+    publish(db, 31)
+    claimed = claim(db, run_id, 31)
+    assert claimed is not None
+    assert finish(db, claimed, "k2", 2, seconds=40)
+    assert _claim(db, 50) == ()
+    first = _claim(db, 121)
+    assert len({one.run_id for one in first}) == 1
+    assert first[0].run_id != run_id
+    for delivery in first:
+        deliveries.sent(db, delivery.id, 0)
+    assert {one.run_id for one in _claim(db, 122)} == {run_id}
+
+
+def test_what_failed_and_is_retried_is_counted_anew(db: Database) -> None:
+    finished_run(db)
+    heatmap, report = _claim(db, 20)
+    deliveries.postponed(db, heatmap.id, "aborted", 1, own_failure=True, now=at(20))
+    deliveries.postponed(db, report.id, "aborted", 1, now=at(20))
+    assert [one.failures for one in _claim(db, 30)] == [1, 0]
+    deliveries.failed(db, heatmap.id, "aborted")
+    deliveries.retry(db, now=at(40))
+    assert [one.failures for one in _claim(db, 100)] == [0, 0]

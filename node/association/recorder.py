@@ -38,7 +38,12 @@ class Recorder:
             if own.path is None and own.error is None:
                 with self._queue:
                     batch, self._waiting = self._waiting, []
-                self._commit(batch)
+                try:
+                    self._commit(batch)
+                except BaseException:  # the others who wait must not take it for done
+                    for one in batch:
+                        one.error = one.error or TrackingError("the row was not committed")
+                    raise
         if own.path is None:
             raise own.error or TrackingError("the row was not committed")
         return own.path

@@ -17,6 +17,7 @@ from node.association.acceptance import Rejection
 from node.association.callers import Callers
 from node.association.commands import (
     C_CANCEL_RQ,
+    MESSAGE_ID,
     PROCESSING_FAILURE,
     RESPONSE,
     Command,
@@ -182,6 +183,7 @@ class Association:
         context = self._contexts.get(message.context_id)
         if context is None or command.field & RESPONSE:
             raise self._upper.abort(UNEXPECTED_PDU, "a message on no accepted context")
+        command.number(MESSAGE_ID)  # it cannot be answered without one: not after it was stored
         service = self._acceptor.services.get(command.field, unrecognized)
         message.reception = service(
             Request(

@@ -20,6 +20,13 @@ from node.errors import TrackingError
 from node.tracking.schema import REVISION
 
 BUSY_SECONDS = 30  # how long a SQLite writer waits for another one
+_POSTGRESQL = {  # a server that is gone without a word, as behind a firewall, is noticed in time
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,  # milliseconds until what was sent is acknowledged
+    "keepalives_idle": 15,  # seconds until a silent server is probed, and between probes
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 def utcnow() -> datetime:
@@ -59,7 +66,7 @@ class Database:
                 pool_pre_ping=True,
                 pool_size=pool_size,
                 max_overflow=64,
-                connect_args={"connect_timeout": 10},
+                connect_args=_POSTGRESQL,
             )
 
     def dispose(self) -> None:

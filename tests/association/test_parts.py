@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,12 +156,7 @@ def test_one_bad_row_does_not_fail_the_commit_of_the_others(db: Database) -> Non
     def one(index: int) -> None:
         uid = f"1.2.{index}"
         missing_association = 999 if index == 3 else None
-        row = ReceivedInstance(
-            *("1.2", "1.2.9", uid, "1.2.8", "1.2.7", "", "US", f"instances/{uid}", 1, "US1"),
-            association_id=missing_association,
-            urgent=False,
-            own_result=False,
-        )
+        row = replace(_row(uid), association_id=missing_association)
         try:
             path = recorder.record(row)
             with gate:
@@ -173,6 +170,39 @@ def test_one_bad_row_does_not_fail_the_commit_of_the_others(db: Database) -> Non
     assert {i.sop_instance_uid for i in instances.list_of(db, "1.2")} == {
         f"1.2.{n}" for n in range(8) if n != 3
     }
+
+
+def test_an_unexpected_error_of_one_row_is_an_error_for_all_who_wait_with_it(db: Database) -> None:
+    recorder = Recorder(db)
+    outcomes: list[str] = []
+
+    def one(index: int) -> None:
+        good = _row(f"1.2.{index}")
+        try:
+            recorder.record(good if index else replace(good, calling_ae=None))  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 whatever it is, it is looked at
+            outcomes.append(type(error).__name__)
+
+    recorder._turn.acquire()  # so that all four come into one commit
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(recorder._waiting) < 4:
+        time.sleep(0.01)
+    recorder._turn.release()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["TrackingError"] * 3 + ["TypeError"]
+    assert recorder.record(_row("1.2.9")) == "instances/1.2.9"
+
+
+def _row(uid: str) -> ReceivedInstance:
+    return ReceivedInstance(
+        *("1.2", "1.2.9", uid, "1.2.8", "1.2.7", "", "US", f"instances/{uid}", 1, "US1"),
+        association_id=None,
+        urgent=False,
+        own_result=False,
+    )
 
 
 def test_only_our_marks_make_an_own_result() -> None:

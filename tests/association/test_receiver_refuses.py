@@ -9,9 +9,20 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from node.association.commands import (
+    AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    C_STORE_RQ,
+    COMMAND_FIELD,
+    DATASET_TYPE,
+    encode,
+    encode_number,
+    encode_text,
+)
 from node.association.peer import Peer
 from node.association.requestor import Context, Requestor, Timeouts
 from node.association.sender import send
+from node.association.upper_layer import AssociationLost
 from node.errors import AssociationError
 from tests.association.receiving import Node, image, receiver, write
 from tests.conftest import postgres_database
@@ -173,3 +184,20 @@ def test_database_that_is_away_is_out_of_resources_until_it_is_back(tmp_path: Pa
         [sent] = node.send(file)
         assert sent.status == 0
         assert dcmread(node.stored(sent.sop_instance_uid)).SOPInstanceUID == sent.sop_instance_uid
+
+
+def test_a_request_without_message_id_is_aborted_before_anything_is_stored(node: Node) -> None:
+    requestor = Requestor(node.peer, [Context(US, EXPLICIT)], "RAW", Timeouts.all(5))
+    request = {
+        AFFECTED_SOP_CLASS_UID: encode_text(US, b"\0"),
+        COMMAND_FIELD: encode_number(C_STORE_RQ),
+        DATASET_TYPE: encode_number(1),
+        AFFECTED_SOP_INSTANCE_UID: encode_text("1.2.3.4.5", b"\0"),
+    }
+    try:
+        requestor._upper.send_command(1, encode(request))
+        with pytest.raises(AssociationLost, match="the peer aborted"):
+            next(requestor._fragments)
+    finally:
+        requestor.close()
+    assert not list((node.data / "incoming").iterdir())

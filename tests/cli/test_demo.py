@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,18 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
+from tests.bad_input import BAD_INPUTS
 from tests.cli.conftest import Node
+from tests.peers import require
 
 REPORT = "1.2.840.10008.5.1.4.1.1.88.34"
 _PATIENCE = 240
+
+
+def sample(name: str) -> str:
+    found = get_testdata_file(name, download=False)
+    assert isinstance(found, str)
+    return found
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,12 +62,40 @@ def test_a_simulated_study_comes_back_as_report_and_heatmaps(tmp_path: Path) -> 
 
 
 @pytest.mark.timeout(_PATIENCE + 20)
+def test_a_folder_of_any_dicom_files_is_welcome(tmp_path: Path) -> None:
+    source = tmp_path / "any"
+    (source / "deep").mkdir(parents=True)
+    shutil.copy(sample("CT_small.dcm"), source)
+    shutil.copy(sample("test-SR.dcm"), source / "deep")
+    BAD_INPUTS["truncated_jpeg"](source)
+    done = demo(str(source), "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["problems"]) == (0, [])
+    assert told["files"] == {"stored": 3, "refused": [], "skipped": []}
+    assert [study["state"] for study in told["studies"]] == ["done"] * 3
+    for study in told["studies"]:
+        (result,) = study["results"]
+        report = dcmread(result["path"])
+        assert (report.SOPClassUID, report.StudyInstanceUID) == (REPORT, study["study"])
+        assert "No frame of the study could be analysed" in str(report)
+
+
+@pytest.mark.timeout(_PATIENCE + 20)
+def test_orthanc_can_be_the_pacs(tmp_path: Path) -> None:
+    require("orthanc")
+    done = demo(sample("CT_small.dcm"), "--pacs", "orthanc", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["problems"]) == (0, [])
+    (result,) = told["results"]
+    assert dcmread(result["path"]).SOPInstanceUID == result["sop_instance_uid"]
+    assert dcmread(result["path"]).SOPClassUID == REPORT
+
+
+@pytest.mark.timeout(_PATIENCE + 20)
 def test_a_held_study_is_said_and_exits_1(tmp_path: Path) -> None:
     source = tmp_path / "two"
     source.mkdir()
-    found = get_testdata_file("CT_small.dcm")
-    assert isinstance(found, str)
-    dataset = dcmread(found)
+    dataset = dcmread(sample("CT_small.dcm"))
     for number, patient in enumerate(("P1", "P2"), start=1):
         dataset.PatientID = patient
         dataset.SOPInstanceUID = f"1.2.3.{number}"

@@ -395,6 +395,17 @@ def wrong_character_set(folder: Path) -> Path:
     return _with_bytes(path, {b"Bxd^": b"B\xe4d^", b"hxpa": b"h\xe9pa"})
 
 
+def leading_zeros(folder: Path) -> Path:
+    """UIDs such as 1.2.03, which PS3.5 9.1 forbids and some devices write."""
+    dataset = study()
+    path = write(dataset, folder, "leading_zeros")
+    instead = {}
+    for value in (dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID):
+        first, last = value.rsplit(".", 1)
+        instead[value.encode()] = f"{first}.0{last[1:]}".encode()
+    return _with_bytes(path, instead)
+
+
 def malformed_dates(folder: Path) -> Path:
     dataset = study()
     dataset.PatientBirthDate = "19000101"
@@ -437,7 +448,7 @@ BAD_INPUTS: dict[str, Callable[[Path], Path]] = {
         *(ybr_partial_422, ybr_partial_420, ybr_rct, ybr_ict, unsupported_codec),
         *(decompression_bomb, bomb_in_the_header, deflate_bomb, cine_900),
         *(lying_size, lying_size_jpeg, lying_frames, no_rows, missing_type_2),
-        *(unknown_character_set, wrong_character_set, malformed_dates),
+        *(unknown_character_set, wrong_character_set, malformed_dates, leading_zeros),
         *(non_ultrasound, only_reports),
     )
 }

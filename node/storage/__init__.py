@@ -2,6 +2,6 @@
 
 from node.storage.incoming import Incoming
 from node.storage.store import InstanceStore
-from node.storage.uids import check_uid, is_uid
+from node.storage.uids import check_uid, is_uid, is_valid_uid
 
-__all__ = ["Incoming", "InstanceStore", "check_uid", "is_uid"]
+__all__ = ["Incoming", "InstanceStore", "check_uid", "is_uid", "is_valid_uid"]

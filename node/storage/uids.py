@@ -6,12 +6,22 @@ import re
 
 from node.errors import InstanceError
 
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+_VALID_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 
 def is_uid(value: str) -> bool:
-    """Whether ``value`` keeps to PS3.5 9.1: at most 64 digits and dots, no leading zeros."""
+    """Whether ``value`` can be used as a UID: at most 64 characters, numbers between dots.
+
+    Leading zeros are let through, as in 1.2.03: there are devices that write them, and a study
+    refused is a study lost.
+    """
     return len(value) <= 64 and _UID.fullmatch(value) is not None
+
+
+def is_valid_uid(value: str) -> bool:
+    """Whether ``value`` keeps to all of PS3.5 9.1, leading zeros included."""
+    return len(value) <= 64 and _VALID_UID.fullmatch(value) is not None
 
 
 def check_uid(value: str, attribute: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from pydicom.filereader import read_file_meta_info
 
 from node.errors import DiskFull, InstanceError, StorageError
-from node.storage import Incoming, InstanceStore, check_uid, file_meta, is_uid
+from node.storage import Incoming, InstanceStore, check_uid, file_meta, is_uid, is_valid_uid
 
 META = file_meta.encode(
     sop_class_uid="1.2.840.10008.5.1.4.1.1.6.1",
@@ -40,12 +40,19 @@ def incoming(store: InstanceStore, content: bytes, meta: bytes = META) -> Incomi
 @pytest.mark.parametrize("uid", ["1.2", "0.0", "1.20.300", "2.25." + "9" * 59])
 def test_uids_of_the_standard_pass(uid: str) -> None:
     assert is_uid(uid)
+    assert is_valid_uid(uid)
+
+
+@pytest.mark.parametrize("uid", ["1.02", "1.2.00", "01.2"])
+def test_uids_with_leading_zeros_are_used_but_not_called_valid(uid: str) -> None:
+    assert is_uid(uid)
+    assert not is_valid_uid(uid)
 
 
 @pytest.mark.parametrize(
     "uid",
     [
-        *("", "1", "1.", ".1", "1..2", "1.02", "../1", "1/2", "1.2\n", "1.2 ", "1.a", "1.²", "1.٢"),
+        *("", "1", "1.", ".1", "1..2", "../1", "1/2", "1.2\n", "1.2 ", "1.a", "1.²", "1.٢"),
         f"2.25.{'9' * 60}",
     ],
 )

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date
 
-from node.storage import is_uid
+from node.storage import is_uid, is_valid_uid
 
 LENGTH = {"CS": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "DS": 16, "IS": 12, "AS": 4}
 
@@ -111,7 +111,9 @@ def _decimal(value: str, vr: str) -> tuple[str, str]:
 
 
 def _identifier(value: str, vr: str) -> tuple[str, str]:
-    return (value, "") if is_uid(value) else ("", "was no UID; it was left empty")
+    if not is_uid(value):
+        return "", "was no UID; it was left empty"
+    return value, "" if is_valid_uid(value) else "has leading zeros; it was kept as received"
 
 
 _CLEANERS: dict[str, Callable[[str, str], tuple[str, str]]] = {

@@ -89,6 +89,24 @@ def test_sources_of_retired_and_private_classes_are_reported_on(
     assert sop_class.encode() in encode(report)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_uids_with_leading_zeros_are_referenced_as_received(tmp_path: Path) -> None:
+    header = blank_header(
+        StudyInstanceUID="1.2.03", SeriesInstanceUID="1.2.03.1", SOPInstanceUID="1.2.03.1.01"
+    )
+    report = report_of(findings_of([frame_of(header)], (0, 0, 320, 240)), by_uid(header))
+    again = read_back(report, tmp_path)
+    assert again.StudyInstanceUID == "1.2.03"
+    (study,) = again.CurrentRequestedProcedureEvidenceSequence
+    (series,) = study.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == "1.2.03.1"
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.03.1.01"
+    assert "Study Instance UID of the source has leading zeros" in str(report.dataset)
+    errors = dciodvfy(write(report, tmp_path))
+    of_values = "Error - Dicom dataset contains invalid data values for Value Representations"
+    assert [error for error in errors if "1.2.03" not in error and error != of_values] == []
+
+
 def test_every_object_names_its_own_maker() -> None:
     for result in results_of_file("examples_rgb_color.dcm"):
         assert is_own(result.dataset)

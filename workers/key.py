@@ -11,7 +11,7 @@ from node.settings import Analysis
 from workers.analysis import Plan
 from workers.findings import Dropped, FrameRef, Reason
 
-FORMAT = 1  # raised when the same findings would be written differently
+FORMAT = 2  # raised when the same findings would be written differently
 
 _IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders", "lesion_bundle", "fat_bundle"}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from pydantic_settings import (
 )
 
 from node.errors import SettingsError
+from node.urls import of_scheme, without_password
 
 PREFIX = "HEPANODE_"
 ResultKind = Literal["heatmap", "report"]
@@ -54,7 +56,31 @@ def _network(value: str) -> str:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
+Host = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+_MONTH = 30 * 24 * 3600
+Seconds = Annotated[float, Field(gt=0, le=_MONTH, allow_inf_nan=False)]
+
+
+def _database_url(value: str) -> str:
+    return of_scheme(
+        value,
+        ("sqlite", "postgresql", "postgresql+psycopg"),
+        "postgresql://user@host/name or sqlite:///path; empty: SQLite in the data folder",
+    )
+
+
+def _broker_url(value: str) -> str:
+    return of_scheme(
+        value,
+        ("redis", "rediss", "amqp", "amqps"),
+        "redis://host:6379/0 or amqp://user@host:5672//; empty: no broker, all in one process",
+    )
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError("use auto, cpu, cuda or cuda:N, as cuda:0")
+    return value
 
 
 class Section(BaseModel):
@@ -62,14 +88,16 @@ class Section(BaseModel):
 
 
 class Database(Section):
-    url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "", description="SQLAlchemy URL; empty: SQLite in the data folder"
+    )
 
 
 class Broker(Section):
-    url: str = Field(
+    url: Annotated[str, AfterValidator(_broker_url)] = Field(
         "", description="redis:// or amqp:// URL; empty: no broker, all in one process"
     )
-    queue: str = "hepanode"
+    queue: str = Field("hepanode", min_length=1)
 
 
 class Caller(Section):
@@ -82,7 +110,7 @@ class Caller(Section):
 
 class Receiver(Section):
     ae_title: AETitle = "HEPANODE"
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 11112
     processes: int = Field(2, ge=1, le=64)
     max_associations: int = Field(64, ge=1)
@@ -117,7 +145,9 @@ class Dispatch(Section):
 
 
 class Analysis(Section):
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        "auto", description="auto, cpu, cuda or cuda:N"
+    )
     threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")
     time_limit: Seconds = Field(900, description="a run that takes longer is killed")
     lesion_bundle: str = "lesion-attention"
@@ -137,7 +167,7 @@ class Destination(Section):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
     ae_title: AETitle
-    host: str
+    host: Host
     port: Port
     calling_ae_title: AETitle | None = None
     kinds: tuple[ResultKind, ...] = ("heatmap", "report")
@@ -238,13 +268,14 @@ def _refuse_unknown_variables() -> None:
 def _explain(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "configuration"
     message = str(error["msg"]).removeprefix("Value error, ")
+    value = without_password(repr(error["input"]))
     if error["type"] == "extra_forbidden":
-        return f"{key} = {error['input']!r}: no such key; known here: {_known(error['loc'])}"
+        return f"{key} = {value}: no such key; known here: {_known(error['loc'])}"
     if error["type"] == "missing":
         return f"{key}: missing, and it has no default"
     if isinstance(error["input"], dict | BaseModel):  # a check over a whole section
         return f"{key}: {message}"
-    return f"{key} = {error['input']!r}: {message}"
+    return f"{key} = {value}: {message}"
 
 
 def _known(location: tuple[str | int, ...]) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from node.cli.output import print_json, say, table
 from node.cli.session import Json, Session, command, noun
+from node.urls import without_password
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,9 +31,11 @@ def show(session: Session, json: Json = False) -> None:
 @command(app)
 def check(session: Session) -> None:
     """Check the configuration; exit 2 names each wrong key, its value and what is allowed."""
+    from node.cli.checks import names
     from node.settings import toml_path
 
     settings = session.settings
+    names.check(settings)
     say(f"{toml_path() or 'defaults and environment'}: ok")
     if not settings.destinations:
         say("but no [[destinations]] is configured: results stay in the data folder")
@@ -74,15 +75,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return without_password(value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)
-
-
-def without_password(value: str) -> str:
-    """``value``, in a URL its password hidden."""
-    if "://" not in value:
-        return value
-    if password := urlsplit(value).password:
-        value = value.replace(f":{password}@", ":***@", 1)
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", value)
 
 
 def _text(value: Any) -> str:

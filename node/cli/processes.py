@@ -31,6 +31,9 @@ def dispatcher(session: Session) -> None:
 
 def worker(session: Session) -> None:
     """Analyse studies; without a broker, dispatch them too."""
+    from node.cli.checks import names
+
+    names.check(session.settings)
     _prepare(session)
     from workers.app import run
 

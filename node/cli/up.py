@@ -23,12 +23,14 @@ def up(session: Session) -> None:
 
     Makes the data folder and the database, and starts again what dies.
     """
+    from node.cli.checks import names
     from node.cli.supervisor import Supervisor
     from node.tracking import Database
     from node.tracking.migrate import upgrade
 
     settings = session.settings
     session.log()
+    names.check(settings)
     with _only_one(settings.data):
         db = Database(settings.database_url)
         upgrade(db)
@@ -80,7 +82,7 @@ def _only_one(data: Path) -> Iterator[None]:
 
 
 def _announce(settings: Settings, database: str) -> None:
-    from node.cli.config import without_password
+    from node.urls import without_password
 
     receiver = settings.receiver
     callers = ", ".join(f"{c.ae_title} from {c.address}" for c in receiver.callers)

@@ -43,7 +43,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         try:
             parsed = make_url(url)
-        except sa.exc.ArgumentError as error:
+        except (sa.exc.ArgumentError, ValueError) as error:
             raise TrackingError(f"database.url cannot be read: {error}") from None
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")

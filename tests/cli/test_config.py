@@ -16,6 +16,24 @@ from tests.cli.conftest import Node
         ("receiver.prot = 104", ["receiver.prot", "104", "known here", "port"]),
         ("receiver.port = 70000", ["receiver.port", "70000", "65535"]),
         ("log.level = 'loud'", ["log.level", "loud", "'debug', 'info', 'warning' or 'error'"]),
+        ("analysis.device = 'gpu'", ["analysis.device", "'gpu'", "cpu, cuda or cuda:N"]),
+        ("analysis.device = 'cuda:x'", ["analysis.device", "'cuda:x'", "cuda:N"]),
+        ("analysis.lesion_bundle = 'nope'", ["analysis.lesion_bundle", "nope", "lesion-attention"]),
+        ("analysis.fat_bundle = ''", ["analysis.fat_bundle", "fat-multiview"]),
+        (
+            "[analysis.view_words]\n'hepatic vein' = ['x']",
+            ["analysis.view_words", "'hepatic vein'", "liver/kidney"],
+        ),
+        ("database.url = 'postgres://u@h/d'", ["database.url", "postgres://", "postgresql://"]),
+        ("database.url = 'mysql://u@h/d'", ["database.url", "mysql://", "sqlite:///"]),
+        ("database.url = 'postgresql://u@h:x/d'", ["database.url", "h:x", "postgresql://"]),
+        ("broker.url = 'kafka://h'", ["broker.url", "kafka://h", "redis://", "amqp://"]),
+        ("dispatch.lease_seconds = inf", ["dispatch.lease_seconds", "inf", "finite"]),
+        ("dispatch.quiet_seconds = nan", ["dispatch.quiet_seconds", "nan"]),
+        (
+            "[[destinations]]\nname = 'a'\nae_title = 'A'\nhost = ''\nport = 1",
+            ["destinations.0.host", "''", "at least 1"],
+        ),
         ("receiver.host = '0.0.0.0'", ["receiver.host", "0.0.0.0", "receiver.callers"]),
     ],
 )
@@ -28,6 +46,26 @@ def test_a_wrong_setting_names_key_value_and_what_is_allowed(
     assert "Traceback" not in answer.err
     for part in [str(node.config), *named]:
         assert part in answer.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["database.url = 'mysql://u:secret@h/d'", "database.urll = 'postgresql://u:sec@ret@h/d'"],
+)
+def test_a_wrong_url_is_shown_without_its_password(node: Node, line: str) -> None:
+    node.config.write_text(line)
+    answer = node("config", "check")
+    assert answer.status == 2
+    assert "u:***@h/d" in answer.err
+    assert "sec" not in answer.err
+
+
+def test_a_worker_does_not_start_with_a_name_that_it_does_not_know(node: Node) -> None:
+    node.config.write_text("[analysis.view_words]\n'hepatic vein' = ['x']")
+    for part in ("worker", "up"):
+        answer = node(part)
+        assert answer.status == 2
+        assert "analysis.view_words = 'hepatic vein'" in answer.err
 
 
 def test_a_right_configuration_is_called_ok(node: Node) -> None:

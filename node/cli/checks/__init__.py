@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from node.cli.checks import analysis, machine, network, records
+from node.cli.checks import analysis, machine, names, network, records
 from node.cli.checks.finding import Finding
 from node.settings import Settings
 
@@ -19,6 +19,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     network.destinations,
     analysis.device,
     analysis.models,
+    names.names,
     records.queue,
     records.runs,
     records.held,

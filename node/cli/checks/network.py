@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.cli.checks.finding import Finding
-from node.cli.config import without_password
 from node.cli.output import duration
 from node.errors import AssociationError
 from node.settings import Settings
+from node.urls import without_password
 
 _PATIENCE = 5.0  # seconds for each peer: someone waits at the screen
 

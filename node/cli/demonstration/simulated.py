@@ -7,9 +7,9 @@ from pathlib import Path
 
 FRAMES = 10
 FAT_PERCENT = 18.0
-_LESION_KIND, _LESION_RADIUS = "metastasis", 16.0  # mm
-_LESION_VIEWS = 2
-_SEED = 7
+_LESION_KIND, _LESION_RADIUS = "hepatocellular carcinoma", 24.0  # mm
+_LESION_VIEWS = slice(1, 3)  # both portal veins: liver all around it
+_SEED = 11
 
 
 def simulate_study(folder: Path) -> tuple[Path, ...]:
@@ -28,7 +28,7 @@ def simulate_study(folder: Path) -> tuple[Path, ...]:
             FAT_PERCENT,
             seed=_SEED + number,
             lesion=lesion,
-            lesion_views=SIMULATED_VIEWS[:_LESION_VIEWS] if number == 0 else (),
+            lesion_views=SIMULATED_VIEWS[_LESION_VIEWS] if number == 0 else (),
         )
         for number in range(-(-FRAMES // len(SIMULATED_VIEWS)))
     )

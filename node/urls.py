@@ -1,0 +1,30 @@
+"""URLs of databases and brokers, as the settings may hold them and as people may see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+
+def without_password(value: str) -> str:
+    """``value``, in a URL its password hidden."""
+    if "://" not in value:
+        return value
+    value = re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", value)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", value)
+
+
+def of_scheme(value: str, schemes: Sequence[str], allowed: str) -> str:
+    """``value`` as it is; raises ValueError saying what is ``allowed`` unless it is empty or a
+    URL of one of the schemes whose port, if any, is a number."""
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in schemes and "://" in value and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"use {allowed}")
+    return value

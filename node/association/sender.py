@@ -90,8 +90,8 @@ def _describe(path: Path) -> _Object | Sent:
     except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
         return Sent(path, "", None, False, f"this is no DICOM file: {error}")
     meta = header.file_meta
-    uid = str(header.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID") or "")
-    sop_class = str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
+    uid = _uid(header, _SOP_INSTANCE_UID) or _uid(meta, 0x00020003)
+    sop_class = _uid(header, 0x00080016) or _uid(meta, 0x00020002)
     syntax = str(meta.get("TransferSyntaxUID") or _guess(header))
     for what, value in (
         ("SOP Class UID", sop_class),
@@ -102,6 +102,14 @@ def _describe(path: Path) -> _Object | Sent:
             problem = "is not a valid UID" if value else "is missing"
             return Sent(path, uid, None, False, f"{what} {problem}: the file cannot be sent")
     return _Object(path, Context(sop_class, syntax), uid, offset)
+
+
+def _uid(dataset: Dataset, tag: int) -> str:
+    """The value as it is: pydicom would warn of what some devices write."""
+    element = dataset.get_item(tag)
+    value = element.value if element is not None else b""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")
+    return text.strip("\0 ")
 
 
 def _unreadable(path: Path, uid: str, error: OSError) -> Sent:

@@ -190,9 +190,9 @@ retry_cap = 2
             if value := condition():
                 return value
             ended = [name for name, part in self.parts.items() if part.poll() is not None]
-            assert not ended, f"{' and '.join(ended)} ended by itself\n{self.logs()}"
+            assert not ended, f"{' and '.join(ended)} ended by itself\n{self.logs(3000)}"
             time.sleep(0.1)
-        raise AssertionError(f"waited {seconds} s in vain\n{self.logs()}")
+        raise AssertionError(f"waited {seconds} s in vain\n{self.logs(3000)}")
 
     def runs_ended(self, number: int) -> Callable[[], tuple[Run, ...]]:
         """A condition: ``number`` runs have ended and none is open."""
@@ -224,9 +224,10 @@ retry_cap = 2
         found = self.deliveries()
         return bool(found) and all(one.state == "sent" for one in found)
 
-    def logs(self) -> str:
+    def logs(self, last: int | None = None) -> str:
+        """All that the parts logged, or only the ``last`` characters of each."""
         return "\n".join(
-            f"--- {log.name}\n{log.read_text()[-3000:]}"
+            f"--- {log.name}\n{log.read_text()[-last if last else None :]}"
             for log in sorted(self.folder.glob("*.log"))
         )
 

@@ -11,7 +11,13 @@ import typer.main
 from node.cli.app import app
 from tests.deploy.files import DEPLOY, ROOT, compose, units
 
-PAGES = (DEPLOY / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    DEPLOY / "README.md",
+    DEPLOY / "codes.md",
+)
 
 
 def code(text: str) -> list[str]:
@@ -21,7 +27,23 @@ def code(text: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines()] + spans
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_and_pictures_of_a_page_exist(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    here = [one for one in targets if "://" not in one]
+    assert [one for one in here if not (page.parent / one).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_nothing_was_left_to_be_filled_in(page: Path) -> None:
+    assert re.findall(r"@@|TODO|FIXME|TBD", page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_of_the_program_exist(page: Path) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in code(page.read_text()):

@@ -116,24 +116,26 @@ def unpublish(db: Database, run_id: int) -> None:
 def claim(
     db: Database, run_id: int, *, worker: str, lease_seconds: float, now: datetime | None = None
 ) -> Claim | None:
-    """Take a queued run: the most urgent one that was published, else the one named.
+    """Take a queued run that was published: the most urgent one, else the one named, else the
+    oldest.
 
     A message stands for one run's turn, not for that very run: an urgent study that came later
     takes the turn of the one named, which takes the urgent one's. None when there is nothing to
-    do: the run ended, someone else holds it, its study has a run in progress, or the study is
-    held or has objects of two patients by now.
+    do: of the runs that were published each has ended or is held by someone else, its study has a
+    run in progress, or the study is held or has objects of two patients by now.
     """
     at = now or utcnow()
     lease_until = at + timedelta(seconds=lease_seconds)
     with db.writing() as connection:
         candidates = connection.execute(
             sa.select(runs.c.id, runs.c.study_id)
-            .where(
-                runs.c.state == "queued",
-                runs.c.published_at.is_not(None),
-                sa.or_(runs.c.urgent, runs.c.id == run_id),
+            .where(runs.c.state == "queued", runs.c.published_at.is_not(None))
+            .order_by(
+                runs.c.urgent.desc(),
+                sa.case((runs.c.id == run_id, 0), else_=1),
+                runs.c.created_at,
+                runs.c.id,
             )
-            .order_by(runs.c.urgent.desc(), runs.c.created_at, runs.c.id)
             .limit(20)
         ).all()
         for candidate in candidates:

@@ -45,11 +45,22 @@ def test_an_urgent_run_takes_the_next_turn_and_no_turn_is_lost(db: Database) -> 
     first = claim(db, ids["1.1"], 21)
     assert first is not None
     assert first.run_id == ids["1.2"]
-    assert claim(db, ids["1.2"], 22) is None  # its message finds it taken,
-    assert publish(db, 51) == [ids["1.1"]]  # and the other's turn comes again
-    second = claim(db, ids["1.1"], 51)
+    second = claim(db, ids["1.2"], 22)  # its message finds it taken, and the other has no other
     assert second is not None
     assert second.run_id == ids["1.1"]
+    assert publish(db, 60) == []
+
+
+def test_a_turn_goes_to_the_oldest_run_that_was_published_when_the_one_named_is_over(
+    db: Database,
+) -> None:
+    ids = _complete(db, "1.1", "1.2", "1.3", "1.4")
+    assert len(publish(db, 20, window=3)) == 3
+    named = claim(db, ids["1.2"], 21)
+    assert named is not None
+    assert named.run_id == ids["1.2"]
+    turns = [claim(db, ids["1.2"], 22) for _ in range(3)]  # the message came again and again
+    assert [turn.run_id if turn else None for turn in turns] == [ids["1.1"], ids["1.3"], None]
 
 
 def test_a_run_is_claimed_once_however_many_try(db: Database) -> None:

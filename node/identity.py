@@ -6,6 +6,8 @@ analysed: that would be a loop.
 
 from __future__ import annotations
 
+import hashlib
+
 from pydicom.dataset import Dataset
 
 MANUFACTURER = "hepanode"
@@ -26,8 +28,19 @@ def is_own(dataset: Dataset) -> bool:
 
 
 def _names_us(equipment: Dataset) -> bool:
-    device = str(equipment.get("DeviceUID") or "")
-    if device == DEVICE_UID or device.startswith(DEVICE_UID + "."):
-        return True
-    model = str(equipment.get("ManufacturerModelName") or "")
-    return equipment.get("Manufacturer") == MANUFACTURER and model.startswith(MANUFACTURER)
+    return is_ours(*(str(equipment.get(keyword) or "") for keyword in MARKS))
+
+
+MARKS = ("Manufacturer", "ManufacturerModelName", "DeviceUID")
+
+
+def is_ours(manufacturer: str, model_name: str, device_uid: str) -> bool:
+    """Whether the values of ``MARKS`` say that hepanode, on any node, is the device."""
+    by_uid = device_uid == DEVICE_UID or device_uid.startswith(DEVICE_UID + ".")
+    return by_uid or (manufacturer == MANUFACTURER and model_name.startswith(MANUFACTURER))
+
+
+def device_uid(*name: str) -> str:
+    """The Device UID of a part of hepanode, under the one that all have in common."""
+    digest = hashlib.sha256("\0".join(name).encode()).digest()
+    return f"{DEVICE_UID}.{int.from_bytes(digest[:8])}"  # 64 characters at most

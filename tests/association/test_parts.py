@@ -25,9 +25,11 @@ from node.association.recorder import Recorder
 from node.errors import InstanceError, TrackingError
 from node.identity import DEVICE_UID, is_own
 from node.settings import Caller
+from node.storage import is_valid_uid
 from node.tracking import Database, ReceivedInstance, instances
 from tests.association.receiving import image, in_parallel
 from tests.association.test_receiver_refuses import encoded
+from workers.results.identity import node_uid, weights_uid
 
 
 def read(data: bytes, folder: Path, syntax: str = "1.2.840.10008.1.2.1") -> header.Header:
@@ -208,6 +210,12 @@ def _row(uid: str) -> ReceivedInstance:
 def test_only_our_marks_make_an_own_result() -> None:
     assert is_own(image(Manufacturer="hepanode", ManufacturerModelName="hepanode liver ultrasound"))
     assert is_own(image(DeviceUID=DEVICE_UID))
+    for uid in (node_uid("node-1"), weights_uid("ab" * 32)):  # what the results carry
+        assert is_own(image(Manufacturer="Coerced by the PACS", DeviceUID=uid))
+        equipment = Dataset()
+        equipment.DeviceUID = uid
+        assert is_own(image(ContributingEquipmentSequence=[equipment]))
+        assert is_valid_uid(uid)
     assert not is_own(image(DeviceUID=DEVICE_UID + "1"))
     assert not is_own(image(Manufacturer="hepanode"))
     assert not is_own(image(Manufacturer="Acme", ManufacturerModelName="hepanode liver"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
+from node.identity import device_uid
+
 
 def uid(*name: str | int) -> str:
     """The UID of ``name``; every part counts, and its place."""
@@ -39,12 +41,12 @@ def tracking_uid(result_key: str, tracking_id: str) -> str:
 
 def weights_uid(digest: str) -> str:
     """Device UID of an algorithm: the same weights are the same device on every node."""
-    return uid("weights", digest)
+    return device_uid("weights", digest)
 
 
 def node_uid(serial: str) -> str:
     """Device UID of the node itself."""
-    return uid("node", serial)
+    return device_uid("node", serial)
 
 
 CODING_SCHEME_UID = uid("coding scheme", "99HEPANODE")

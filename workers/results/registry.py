@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pydicom.dataset import Dataset
 
 from node.errors import ResultError
-from node.identity import MANUFACTURER, MODEL_NAME
+from node.identity import MARKS, is_ours
 from workers.findings import FrameRef, StudyFindings
 from workers.results import header, heatmap, report
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
@@ -47,8 +47,7 @@ def build(
 
 def _is_own(instance: Dataset) -> bool:
     """``node.identity.is_own`` for headers that pydicom may not accept; it suffices here."""
-    maker = header.read(instance, "Manufacturer")
-    return maker == MANUFACTURER and header.read(instance, "ManufacturerModelName") == MODEL_NAME
+    return is_ours(*(header.read(instance, keyword) for keyword in MARKS))
 
 
 def _first(frames: tuple[FrameRef, ...], headers: Mapping[str, Dataset]) -> Dataset:

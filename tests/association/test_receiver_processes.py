@@ -190,3 +190,19 @@ def test_eight_associations_that_open_one_study_make_one_row(
 def _store(node: Node, file: Path) -> None:
     [sent] = node.send(file)
     assert sent.status == 0, sent.error
+
+
+def test_no_process_of_the_receiver_holds_what_only_workers_need(tmp_path: Path) -> None:
+    file = write(image(), tmp_path / "one.dcm")
+    with receiver(tmp_path) as node:
+        assert node.send(file)[0].accepted
+        for process in (psutil.Process(node.process.pid), *node.children()):
+            mapped = {Path(one.path).parts for one in process.memory_maps()}
+            assert {"torch", "scipy", "nvidia"}.isdisjoint(part for path in mapped for part in path)
+    code = (
+        "import sys, node.association.receiver, node.association.process\n"
+        "heavy = {'torch', 'celery', 'highdicom', 'scipy', 'alembic', 'models', 'workers'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr

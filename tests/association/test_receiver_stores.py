@@ -13,9 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, AllStoragePresentationContexts
 from pynetdicom.dsutils import split_dataset
 
+from node.association.sender import send
 from node.identity import MANUFACTURER, MODEL_NAME
 from tests.association.receiving import Node, image, write
 from tests.peers import require
@@ -218,3 +219,14 @@ def test_patient_id_is_read_in_its_character_set(node: Node, tmp_path: Path) -> 
             f"SELECT patient_id FROM instances WHERE sop_instance_uid = '{sent.sop_instance_uid}'"
         )
         assert found == expected
+
+
+def test_every_storage_class_is_stored(node: Node, tmp_path: Path) -> None:
+    classes = sorted({str(context.abstract_syntax) for context in AllStoragePresentationContexts})
+    assert len(classes) > 100
+    paths = [
+        write(image(size=8, SOPClassUID=sop_class), tmp_path / f"{sop_class}.dcm")
+        for sop_class in classes
+    ]
+    refused = [one for one in send(paths, node.peer) if not one.accepted]
+    assert refused == []

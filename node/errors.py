@@ -3,7 +3,7 @@
 HepanodeError
 ├── SettingsError          a configuration key or value is wrong
 ├── StorageError           an instance file cannot be kept or read
-│   └── DiskFull           the configured floor of free space is reached
+│   └── DiskFull           less space is free than the configured floor
 ├── InstanceError          a received object cannot be used (PS3.4 B.2.3: 0xA9xx, 0xCxxx)
 ├── TrackingError          the database cannot do what was asked
 │   └── NotFound           no such study, run or delivery
@@ -30,7 +30,7 @@ class StorageError(HepanodeError):
 
 
 class DiskFull(StorageError):
-    """Free space is at or under the configured floor; nothing more is accepted."""
+    """Free space is under the configured floor; nothing more is accepted."""
 
 
 class InstanceError(HepanodeError):

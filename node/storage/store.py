@@ -51,7 +51,7 @@ class InstanceStore:
         return path
 
     def check_space(self) -> None:
-        """Raises DiskFull when the configured floor of free space is reached."""
+        """Raises DiskFull when less space is free than the configured floor."""
         status = os.statvfs(self.root)
         free = status.f_bavail * status.f_frsize
         if free < self._floor:

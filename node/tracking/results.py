@@ -68,8 +68,9 @@ def finish(
 ) -> bool:
     """Commit a run's results, their deliveries and its end in one transaction.
 
-    ``destinations`` names the kinds of result that each destination gets; ``objects`` are in the
-    order of delivery. An empty ``objects`` ends a run whose results exist already. False, and
+    ``destinations`` names the kinds of result that each destination gets; one that is configured
+    later gets what later runs make, and nothing of this one. ``objects`` are in the order of
+    delivery. An empty ``objects`` ends a run whose results exist already. False, and
     no result is written, when the lease was lost, or when objects of a second patient came under
     the study meanwhile: then the run is superseded.
     """

@@ -161,7 +161,7 @@ deliveries = Table(
     Column("last_status", Integer),
     Column("last_error", Text, nullable=False, default=""),
     Column("sent_at", UTCDateTime),
-    Column("confirmed_at", UTCDateTime),
+    Column("confirmed_at", UTCDateTime),  # and the state: by storage commitment, not there yet
     UniqueConstraint("result_id", "destination"),
     Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
 )

@@ -109,9 +109,11 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
                 f"frame {reading['frame']} of {reading['sop_instance_uid']}"
             )
     if fat := findings.get("fat"):
+        percent = "no number" if fat["fat_percent"] is None else f"{fat['fat_percent']:.1f} %"
         say(
-            f"  liver fat {fat['fat_percent']:.1f} %; 5 % or more: {fat['p_5']:.0%}, "
-            f"10 % or more: {fat['p_10']:.0%}; views: {', '.join(fat['views']) or 'none known'}; "
+            f"  liver fat {percent}; "
+            f"{_percentages({'5 % or more:': fat['p_5'], '10 % or more:': fat['p_10']})}; "
+            f"views: {', '.join(fat['views']) or 'none known'}; "
             f"{plural(fat['frames_of_unknown_view'], 'frame')} of unknown view"
         )
     if thresholds:
@@ -121,8 +123,12 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
         say(f"  not answered, {abstention['subject']}: {why}")
 
 
-def _percentages(probabilities: Mapping[str, float]) -> str:
-    return ", ".join(f"{label} {value:.0%}" for label, value in probabilities.items())
+def _percentages(probabilities: Mapping[str, float | None]) -> str:
+    """A record keeps null for what was no number."""
+    return ", ".join(
+        f"{label} {'no number' if value is None else f'{value:.0%}'}"
+        for label, value in probabilities.items()
+    )
 
 
 def ranges(numbers: Iterable[int]) -> str:

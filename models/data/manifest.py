@@ -1,6 +1,7 @@
 """Reading a manifest: CSV or JSON Lines with documented columns, or a folder that holds one."""
 
 import csv
+import functools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -123,7 +124,7 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | Callable[[], An
     else:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
-                yield number, lambda line=line: json.loads(line)
+                yield number, functools.partial(json.loads, line)
 
 
 def _case(row: Any, folder: Path) -> Case:

@@ -46,7 +46,7 @@ def fit(
     as an uninterrupted one. On a GPU the network runs in bfloat16 by autocast.
     """
     device = torch.device(options.device)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     steps = max(1, math.ceil(len(data) / schedule.batch))  # type: ignore[arg-type]
     rates = torch.optim.lr_scheduler.LambdaLR(
         optimiser, _warm_cosine(warm=steps, total=steps * schedule.epochs)

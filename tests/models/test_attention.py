@@ -137,4 +137,5 @@ def test_folding_the_normalisation_changes_no_output(name: str) -> None:
         before = network.eval()(images)
         after = fold_normalisation(network)(images)
     assert torch.allclose(before, after, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    left = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert left == (name == "densenet121")  # there a normalisation stands before its convolution

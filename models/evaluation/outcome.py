@@ -1,5 +1,6 @@
 """What an evaluation found: figures, and what charts and example pictures are drawn from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,15 @@ Floats = npt.NDArray[np.floating]
 @dataclass(frozen=True)
 class Scores:
     """A binary question. truth : (n,) 0 or 1. probability : (n,) 0..1. baseline : (n,) what the
-    confound baseline says of the same cases, or None. Drawn as ROC with a confidence band,
-    calibration, and decision curve."""
+    confound baseline says of the same cases, or None. prior : the share of positives that the
+    probability was calibrated to, 0.5 by ``models.evaluation.calibration``; None is the share
+    among the cases. Drawn as ROC with a confidence band, calibration, and decision curve."""
 
     title: str
     truth: Floats
     probability: Floats
     baseline: Floats | None = None
+    prior: float | None = 0.5
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,18 @@ class Evaluation:
         }
 
 
-def _plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int]]:
+def _plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | None]]:
     return {
         name: {
-            "value": round(figure.value, 4),
-            "low": round(figure.low, 4),
-            "high": round(figure.high, 4),
+            "value": _number(figure.value),
+            "low": _number(figure.low),
+            "high": _number(figure.high),
             "cases": figure.cases,
         }
         for name, figure in figures.items()
     }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no word for what is not a number."""
+    return round(value, 4) if math.isfinite(value) else None

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.evaluation.metrics import Figure
+from models.evaluation.nomogram import Nomogram
 
 Floats = npt.NDArray[np.floating]
 
@@ -65,7 +66,7 @@ class Example:
     good: bool
 
 
-Chart = Scores | Confusion | Agreement | Distribution
+Chart = Scores | Confusion | Agreement | Distribution | Nomogram
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from models.evaluation.curves import (
     share,
 )
 from models.evaluation.metrics import area_under_curve
+from models.evaluation.nomogram import Nomogram
+from models.evaluation.nomogram_plot import draw_nomogram
 from models.evaluation.outcome import Agreement, Chart, Confusion, Distribution, Scores
 from models.evaluation.style import BLUE, GREY, INK, ORANGE, legend, panels
 
@@ -64,6 +66,14 @@ def _scores(chart: Scores) -> tuple[Plot, ...]:
         Plot(key, f"{chart.title}: {name}", says + unknown, figure)
         for (key, name), (figure, says) in zip(kinds, drawn, strict=True)
     )
+
+
+@plots.register
+def _nomogram(chart: Nomogram) -> tuple[Plot, ...]:
+    says = "The points above each factor's value add up to the total, which stands above the "
+    says += f"probability of {chart.outcome}. {chart.note}".rstrip()
+    title = f"Nomogram: {chart.outcome}"
+    return (Plot("nomogram", title, says, draw_nomogram(chart), wide=True),)
 
 
 def _roc(truth: Floats, probability: Floats, baseline: Floats | None) -> tuple[Figure, str]:

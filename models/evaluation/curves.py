@@ -76,11 +76,18 @@ def share(truth: Floats, prior: float | None) -> float:
 def roc_with_band(truth: Floats, score: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Roc:
     """The ROC curve of a binary question. truth : (n,) 0 or 1, both present. score : (n,)."""
     generator = np.random.default_rng(seed)
+    order = np.argsort(-score, kind="stable")
+    last_of_ties = np.flatnonzero(np.diff(score[order], append=-np.inf))
     rates: list[Floats] = []
     while len(rates) < resamples:
+        # Sorted once and counted anew for each resample: ten times faster.
         picked = generator.integers(0, len(truth), len(truth))
-        if 0 < np.count_nonzero(truth[picked]) < len(truth):
-            rates.append(np.interp(GRID, *roc_curve(truth[picked], score[picked])[:2]))
+        drawn = np.bincount(picked, minlength=len(truth))[order]
+        called = np.cumsum(drawn)[last_of_ties]
+        hits = np.cumsum(drawn * truth[order])[last_of_ties]
+        if 0 < hits[-1] < called[-1]:
+            wrong = (called - hits) / (called[-1] - hits[-1])
+            rates.append(np.interp(GRID, [0, *wrong], [0, *(hits / hits[-1])]))
     low, high = np.percentile(rates, [2.5, 97.5], axis=0)
     false_positive, true_positive, _ = roc_curve(truth, score)
     return Roc(false_positive, true_positive, low, high)

@@ -46,6 +46,11 @@ class Nomogram:
             raise ValueError("a nomogram needs a factor whose coefficient and range are not zero")
 
     @property
+    def title(self) -> str:
+        """What a page calls it."""
+        return f"Probability of {self.outcome}"
+
+    @property
     def unit(self) -> float:
         """Log odds of one point."""
         return max(scale.span for scale in self.scales) / MOST

@@ -29,15 +29,12 @@ Floats = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Plot:
-    """key : for the file's name. title, says : what the chart is and what can be read from it, for
-    those who do not see it too. figure : None where it cannot be drawn, and ``says`` says why.
-    wide : takes a page's whole width."""
+    """title : what kind of chart it is. says : what can be read from it, for those who do not see
+    it too. figure : None where it cannot be drawn, and ``says`` says why."""
 
-    key: str
     title: str
     says: str
     figure: Figure | None
-    wide: bool = False
 
 
 @singledispatch
@@ -52,28 +49,16 @@ def _scores(chart: Scores) -> tuple[Plot, ...]:
     truth, probability = chart.truth[known], chart.probability[known]
     unknown = f" {np.count_nonzero(~known)} cases without an answer are left out."
     unknown = "" if known.all() else unknown
-    kinds = (("roc", "ROC"), ("calibration", "calibration"), ("decision", "decision curve"))
     if len(np.unique(truth)) < 2:
-        why = f"Not drawn: of {len(truth)} cases all have the same answer, or there is none."
-        return (Plot("roc", f"{chart.title}: ROC", why + unknown, None),)
+        why = f"Not drawn: the {len(truth)} cases do not hold both classes."
+        return (Plot("ROC", why + unknown, None),)
     baseline = None if chart.baseline is None else chart.baseline[known]
-    drawn = (
-        _roc(truth, probability, baseline),
-        _calibration(truth, probability, chart.prior),
-        _decision(truth, probability, chart.prior),
-    )
-    return tuple(
-        Plot(key, f"{chart.title}: {name}", says + unknown, figure)
-        for (key, name), (figure, says) in zip(kinds, drawn, strict=True)
-    )
-
-
-@plots.register
-def _nomogram(chart: Nomogram) -> tuple[Plot, ...]:
-    says = "The points above each factor's value add up to the total, which stands above the "
-    says += f"probability of {chart.outcome}. {chart.note}".rstrip()
-    title = f"Nomogram: {chart.outcome}"
-    return (Plot("nomogram", title, says, draw_nomogram(chart), wide=True),)
+    drawn = {
+        "ROC": _roc(truth, probability, baseline),
+        "Calibration": _calibration(truth, probability, chart.prior),
+        "Decision curve": _decision(truth, probability, chart.prior),
+    }
+    return tuple(Plot(title, says + unknown, figure) for title, (figure, says) in drawn.items())
 
 
 def _roc(truth: Floats, probability: Floats, baseline: Floats | None) -> tuple[Figure, str]:
@@ -101,7 +86,7 @@ def _roc(truth: Floats, probability: Floats, baseline: Floats | None) -> tuple[F
 
 
 def _calibration(truth: Floats, probability: Floats, prior: float | None) -> tuple[Figure, str]:
-    figure, (axes, below) = panels(rows=(4, 1))
+    figure, (axes, below) = panels(rows=(4.5, 1))
     bins = calibration(truth, probability, prior)
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=(0, (1, 3)), label="ideal")
     errors = np.maximum(0, [bins.observed - bins.low, bins.high - bins.observed])
@@ -117,12 +102,10 @@ def _calibration(truth: Floats, probability: Floats, prior: float | None) -> tup
     for height, sign, colour in zip(heights, (1, -1), (BLUE, ORANGE), strict=True):
         below.bar(edges[:-1], sign * height, width=0.045, align="edge", color=colour, lw=0)
     below.axhline(0, color=GREY, lw=0.8)
-    below.set(xlim=(-0.01, 1.01), ylim=(-1.15 * top, 1.15 * top), yticks=[])
-    below.set(xlabel="predicted probability")
-    for y, label, colour in ((0.92, "positive", BLUE), (0.08, "negative", ORANGE)):
-        below.text(
-            0.5, y, label, transform=below.transAxes, c=colour, ha="center", va="center", size=9.5
-        )
+    below.set(xlim=(-0.01, 1.01), ylim=(-1.1 * top, 1.1 * top), xlabel="predicted probability")
+    below.set_yticks([top / 2, -top / 2], ["positive", "negative"])
+    below.tick_params(axis="y", length=0)
+    axes.tick_params(labelbottom=False)
     below.grid(visible=False)
     says = f"Cases in {len(bins.count)} bins of about {round(float(bins.count.mean()))}. "
     return figure, says + _reckoned(truth, prior)
@@ -140,19 +123,19 @@ def _decision(truth: Floats, probability: Floats, prior: float | None) -> tuple[
     axes.set(xlabel="threshold probability", ylabel="net benefit")
     legend(axes, loc="upper right", ncols=3, columnspacing=1.2)
     better = (curve.low > np.maximum(curve.treat_all, 0)).nonzero()[0]
-    says = "Nowhere shown to be better than to treat all or none"
+    says = "Nowhere shown to be better than treating all or none"
     if better.size:
         first, last = curve.thresholds[better[[0, -1]]]
-        says = f"Better than to treat all or none between thresholds {first:.2f} and {last:.2f}"
+        says = f"Better than treating all or none between thresholds {first:.2f} and {last:.2f}"
         says += ", not everywhere between" if better.size < better[-1] - better[0] + 1 else ""
     return figure, f"{says} (by the lower end of the band). {_reckoned(truth, prior)}"
 
 
 def _reckoned(truth: Floats, prior: float | None) -> str:
-    among = f"of the cases {np.mean(truth):.0%} are positive"
+    among = f"{100 * np.mean(truth):.0f} % of the cases are positive"
     if prior is None:
-        return f"Shares as in the data: {among}."
-    return f"Reckoned with {prior:.0%} positive, as the probability was calibrated; {among}."
+        return f"As many positive as in the data: {among}."
+    return f"Weighed as if {100 * prior:.0f} % were positive, as the model was calibrated; {among}."
 
 
 @plots.register
@@ -160,9 +143,9 @@ def _confusion(chart: Confusion) -> tuple[Plot, ...]:
     counts = np.asarray(chart.counts)
     total, right = int(counts.sum()), int(np.trace(counts))
     if not total:
-        return (Plot("confusion", chart.title, "Not drawn: there is no case.", None),)
-    size = 2.4 + 0.85 * len(chart.classes)
-    figure, (axes,) = panels(width=max(5.6, size + 0.8), height=max(4.4, size))
+        return (Plot("Confusion matrix", "Not drawn: there is no case.", None),)
+    size = 1.8 + 0.8 * len(chart.classes)
+    figure, (axes,) = panels(width=size + 1.0, height=size)
     of_class = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(of_class, 1)
     axes.imshow(shares, cmap=_light_blues(), vmin=0, vmax=1)
@@ -170,7 +153,7 @@ def _confusion(chart: Confusion) -> tuple[Plot, ...]:
     for row in places:
         for column in places:
             text = f"{counts[row, column]}"
-            text += f"\n{shares[row, column]:.0%}" if of_class[row, 0] else ""
+            text += f"\n{100 * shares[row, column]:.0f} %" if of_class[row, 0] else ""
             colour = "white" if shares[row, column] > 0.6 else INK
             weight = "bold" if row == column else "normal"
             axes.text(
@@ -183,9 +166,9 @@ def _confusion(chart: Confusion) -> tuple[Plot, ...]:
     axes.set(xlabel="called", ylabel="true")
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    says = f"{right} of {total} cases were called right ({right / total:.1%}). "
+    says = f"{right} of {total} cases were called right ({100 * right / total:.1f} %). "
     says += "Percentages are of each true class, row by row."
-    return (Plot("confusion", chart.title, says, figure, wide=len(names) > 5),)
+    return (Plot("Confusion matrix", says, figure),)
 
 
 def _light_blues() -> Any:
@@ -199,8 +182,8 @@ def _agreement(chart: Agreement) -> tuple[Plot, ...]:
     reference, estimate = chart.reference[known], chart.estimate[known]
     if len(reference) < 3:
         why = f"Not drawn: {len(reference)} cases are too few."
-        return (Plot("agreement", chart.title, why, None),)
-    figure, (scatter, bland) = panels(columns=(1, 1), width=11.2, height=4.9)
+        return (Plot("Agreement", why, None),)
+    figure, (scatter, bland) = panels(columns=(1, 1), width=10.4, height=4.4)
     ends = float(min(reference.min(), estimate.min())), float(max(reference.max(), estimate.max()))
     room = 0.05 * ((ends[1] - ends[0]) or 1.0)
     ends = (ends[0] - room, ends[1] + room)
@@ -220,17 +203,22 @@ def _agreement(chart: Agreement) -> tuple[Plot, ...]:
         bland.axhspan(level.low, level.high, color=colour, alpha=0.12, lw=0)
         bland.axhline(level.value, color=colour, lw=1.6, ls=dash)
         bland.annotate(
-            f"{name}\n{level.value:+.3g}", (1.01, level.value), c=colour, va="center", size=10,
+            f"{name}\n{_signed(level.value)}", (1.01, level.value), c=colour, va="center", size=10,
             xycoords=("axes fraction", "data"), annotation_clip=False,
         )  # fmt: skip
     bland.set(xlabel=f"mean of both ({chart.unit})")
     bland.set(ylabel=f"estimate − reference ({chart.unit})")
+    bias, lower, upper = agree.bias, agree.lower, agree.upper
     says += (
-        f" Bias {agree.bias.value:+.3g} {chart.unit} ({agree.bias.low:+.3g} to "
-        f"{agree.bias.high:+.3g}), limits of agreement {agree.lower.value:+.3g} to "
-        f"{agree.upper.value:+.3g}; shaded: their 95 % intervals."
+        f" Bias {_signed(bias.value)} {chart.unit} ({_signed(bias.low)} to {_signed(bias.high)}), "
+        f"limits of agreement {_signed(lower.value)} to {_signed(upper.value)}; shaded: their "
+        "95 % intervals."
     )
-    return (Plot("agreement", chart.title, says, figure, wide=True),)
+    return (Plot("Agreement with the reference, and after Bland and Altman", says, figure),)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def _correlations(reference: Floats, estimate: Floats) -> str:
@@ -250,8 +238,8 @@ def _distribution(chart: Distribution) -> tuple[Plot, ...]:
     values = {name: row[np.isfinite(row)] for name, row in chart.values.items()}
     values = {name: row for name, row in values.items() if len(row)}
     if not values:
-        return (Plot("distribution", chart.title, "Not drawn: there is no value.", None),)
-    figure, (axes,) = panels(height=1.5 + 0.8 * len(values))
+        return (Plot("Distribution", "Not drawn: there is no value.", None),)
+    figure, (axes,) = panels(width=6.4, height=1.5 + 0.7 * len(values))
     generator = np.random.default_rng(0)  # the jitter is the same in every drawing
     for place, row in enumerate(values.values()):
         jitter = place + generator.uniform(-0.2, 0.2, len(row))
@@ -267,4 +255,11 @@ def _distribution(chart: Distribution) -> tuple[Plot, ...]:
     axes.grid(axis="y", visible=False)
     medians = (f"{name} {np.median(row):.3g} (n {len(row)})" for name, row in values.items())
     says = f"Medians: {', '.join(medians)}. Boxes hold the middle half, whiskers reach 1.5 times it"
-    return (Plot("distribution", chart.title, says + ".", figure),)
+    return (Plot("Distribution", says + ".", figure),)
+
+
+@plots.register
+def _nomogram(chart: Nomogram) -> tuple[Plot, ...]:
+    says = "The points above each factor's value add up to the total, which stands above the "
+    says += f"probability of {chart.outcome}. {chart.note}".rstrip()
+    return (Plot("Nomogram", says, draw_nomogram(chart)),)

@@ -27,8 +27,8 @@ def panels(
     *,
     rows: Sequence[float] = (1,),
     columns: Sequence[float] = (1,),
-    width: float = 5.6,
-    height: float = 4.9,
+    width: float = 4.3,
+    height: float = 4.2,
 ) -> tuple[Figure, list[Any]]:
     """A new figure and its axes, row by row. rows, columns : relative heights and widths of the
     panels. width, height : inches."""
@@ -41,11 +41,11 @@ def panels(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(GREY)
-        axes.tick_params(colors=INK, labelsize=10.5, color=GREY)
-        axes.xaxis.label.set(size=11.5, color=INK)
-        axes.yaxis.label.set(size=11.5, color=INK)
+        axes.tick_params(colors=INK, labelsize=10, color=GREY)
+        axes.xaxis.label.set(size=10.5, color=INK)
+        axes.yaxis.label.set(size=10.5, color=INK)
     return figure, cells
 
 
 def legend(axes: Any, **where: Any) -> None:
-    axes.legend(frameon=True, framealpha=0.9, edgecolor="none", fontsize=10, **where)
+    axes.legend(frameon=True, framealpha=0.9, edgecolor="none", fontsize=9.5, **where)

@@ -1,4 +1,5 @@
-"""Paper 1's augmentations: crops, aspect, shifts, rotations, horizontal flips, and mixup.
+"""Paper 1's augmentations: crops, aspect, shifts, rotations, horizontal flips, and mixup; and
+what another scanner's settings would change.
 
 All draw from torch's global generator: seed it first.
 """
@@ -26,13 +27,13 @@ def augment(batch: Batch) -> Batch:
     degrees, mirrored half the time. Labels stay.
     """
     count, height, width = batch.images.shape
-    draw = torch.rand(count, 6)
+    draw = torch.rand(count, 6, device=batch.images.device)
     angle = torch.deg2rad((draw[:, 0] * 2 - 1) * 10)
     zoom_x = 0.85 + 0.25 * draw[:, 1]
     zoom_y = 0.85 + 0.25 * draw[:, 2]
     mirror = torch.where(draw[:, 3] < 0.5, -1.0, 1.0)
     aspect = height / width
-    matrix = torch.zeros(count, 2, 3)
+    matrix = batch.images.new_zeros(count, 2, 3)
     matrix[:, 0, 0] = torch.cos(angle) * zoom_x * mirror
     matrix[:, 0, 1] = -torch.sin(angle) * zoom_y * aspect
     matrix[:, 1, 0] = torch.sin(angle) * zoom_x * mirror / aspect
@@ -44,6 +45,26 @@ def augment(batch: Batch) -> Batch:
     return batch._replace(images=moved[:, 0], masks=moved[:, 1])
 
 
+def rescan(images: torch.Tensor) -> torch.Tensor:
+    """Each image as other settings of a scanner might have shown it.
+
+    images : (B, H, W) levels 0..255. Gamma 0.67 to 1.5, gain up to 25 % either way, speckle of up
+    to a quarter, and for three in ten a little blur: what differs between scanners, and must not
+    be learned as a sign of disease.
+    """
+    count, height, width = images.shape
+
+    def each(spread: float) -> torch.Tensor:
+        return (torch.rand(count, 1, 1, device=images.device) * 2 - 1) * spread
+
+    levels = 255 * (images.clamp(0, 255) / 255).pow(torch.exp(each(0.4))) * torch.exp(each(0.22))
+    grain = torch.randn(count, 1, height // 2, width // 2, device=images.device)
+    speckle = functional.interpolate(grain, size=(height, width), mode="bilinear")[:, 0]
+    levels = levels * (1 + each(0.25).abs() * speckle)
+    blurred = functional.avg_pool2d(levels[:, None], 3, stride=1, padding=1)[:, 0]
+    return torch.where(each(1.0) < -0.4, blurred, levels).clamp(0, 255)
+
+
 def mixup(batch: Batch, alpha: float) -> Batch:
     """Each image mixed with another of the batch (Zhang et al. 2018), share ~ Beta(alpha, alpha).
 
@@ -52,6 +73,7 @@ def mixup(batch: Batch, alpha: float) -> Batch:
     """
     count = len(batch.images)
     share = torch.distributions.Beta(alpha, alpha).sample(torch.Size([count, 1]))
+    share = share.to(batch.images.device)
     other = torch.randperm(count)
     known = share * batch.known + (1 - share) * batch.known[other]
     positive = share * batch.known * batch.targets

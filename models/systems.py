@@ -65,6 +65,33 @@ SYSTEMS: Mapping[str, System] = {
             protocol="models.training.attention",
             wants="class or lesion and malignant or type; mass or box",
         ),
+        System(
+            name="roi",
+            title="region-of-interest classifier",
+            paper="3, Tangruangkiat et al. 2023",
+            bundle="lesion-roi",
+            reads="lesion.roi",
+            protocol="models.training.roi",
+            wants="type or class; mass or box; liver where there is no lesion",
+        ),
+        System(
+            name="multiview-fat",
+            title="liver fat from four views",
+            paper="5, Byra et al. 2021",
+            bundle="fat-multiview",
+            reads="fat.multiview",
+            protocol="models.training.multiview",
+            wants="fat_percent; view where it is known",
+        ),
+        System(
+            name="hepatorenal",
+            title="liver fat from the hepatorenal index",
+            paper="5, its liver/kidney contrast (Webb et al. 2009, Marshall et al. 2012)",
+            bundle="fat-hepatorenal",
+            reads="fat.hepatorenal",
+            protocol="models.training.hepatorenal",
+            wants="fat_percent; hepatorenal_index, or liver and kidney on whole frames",
+        ),
     )
 }
 

@@ -1,6 +1,6 @@
 """Fitting one network of the attention detector, and reading with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ _PAPER = Recipe(
     best_per_task=True,
 )
 
-RECIPES: Mapping[str, tuple[Recipe, ...]] = {
+RECIPES: dict[str, tuple[Recipe, ...]] = {
     "small": (Recipe(),),
     "paper": (
         _PAPER,

@@ -11,7 +11,10 @@ import typer.main
 from node.cli.app import app
 from tests.deploy.files import DEPLOY, ROOT, compose, units
 
-PAGES = (DEPLOY / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
+PAGES = tuple(
+    ROOT / name
+    for name in ("deploy/README.md", "models/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+)
 
 
 def code(text: str) -> list[str]:
@@ -21,7 +24,7 @@ def code(text: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines()] + spans
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_of_the_program_exist(page: Path) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in code(page.read_text()):

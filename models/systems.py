@@ -66,6 +66,16 @@ SYSTEMS: Mapping[str, System] = {
             wants="class or lesion and malignant or type; mass or box",
         ),
         System(
+            name="dcnn-us",
+            title="lesion and background networks with clinical factors (DCNN-US)",
+            paper="2, Yang et al. 2020",
+            bundle="lesion-dcnn-us",
+            reads="lesion.dcnn_us",
+            protocol="models.training.dcnn_us",
+            wants="malignant, class or type; mass or box; liver, background and clinical factors "
+            "where they are known",
+        ),
+        System(
             name="roi",
             title="region-of-interest classifier",
             paper="3, Tangruangkiat et al. 2023",

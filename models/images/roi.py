@@ -89,7 +89,7 @@ def crop_roi(
     left, top, right, bottom = max(0, x0), max(0, y0), min(width, x1), min(height, y1)
     if left < right and top < bottom:
         out[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
-    return resize(out, size)
+    return np.array(resize(out, size))  # a copy that torch may take: Pillow's own is read-only
 
 
 def inside(polygon: Polygon, shape: tuple[int, int], step: int = 1) -> npt.NDArray[np.bool_]:

@@ -73,7 +73,7 @@ def roi_card(
             "weight_decay": recipe.decay,
             "copies": recipe.copies,
             "folds": folds,
-            "seed": recipe.seed,
+            "seed": options.seed,
         },
     }
     if found is not None:

@@ -9,7 +9,7 @@ from models.evaluation.classes import accuracy, class_figures, confusion
 from models.evaluation.geometry import geometry_calls
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Confusion, Evaluation, Example, Scores
-from models.explain.overlay import overlay
+from models.evaluation.picture import draw
 from models.lesion.roi import CropReadings
 from models.training.roi_samples import MALIGNANCY, RoiSamples
 
@@ -101,8 +101,14 @@ def _examples(samples: RoiSamples, readings: CropReadings) -> tuple[Example, ...
         Example(
             f"{samples.ids[index]}: {samples.classes[truth[index]]}, called "
             f"{samples.classes[called[index]]} ({readings.probabilities[index].max():.2f})",
-            overlay(samples.crops[index], readings.attention[index]),
+            _picture(samples.crops[index], readings.attention[index]),
             good=bool(called[index] == truth[index]),
         )
         for index in [*right, *wrong]
     )
+
+
+def _picture(
+    crop: npt.NDArray[np.uint8], attention: npt.NDArray[np.floating]
+) -> npt.NDArray[np.uint8]:
+    return np.concatenate([draw(crop), draw(crop, heat=attention)], axis=1)

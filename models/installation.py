@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,10 +71,17 @@ def default_name(folder: Path) -> str:
     return folder.parent.name if stored else folder.name
 
 
-def install(source: Path, store: Path, name: str, folders: Sequence[Path] = ()) -> Bundle:
+def install(
+    source: Path,
+    store: Path,
+    name: str,
+    folders: Sequence[Path] = (),
+    trial: Callable[[Bundle], None] = lambda bundle: None,
+) -> Bundle:
     """Copies a bundle into the store and puts it in force under a name.
 
-    folders : where the node looks for bundles besides. Raises BundleError when the bundle is
+    folders : where the node looks for bundles besides. trial : called before anything is changed,
+    and raises when the bundle is of no use. Raises BundleError when the bundle is
     damaged, the name cannot be a folder's or is one already, or a bundle of that name belongs to
     another system: what reads with the name could not read with this one.
     """
@@ -87,6 +94,7 @@ def install(source: Path, store: Path, name: str, folders: Sequence[Path] = ()) 
             "another name, or move it away"
         )
     _refuse_another_system(bundle, name, (store, *folders))
+    trial(bundle)
     versions = store / _VERSIONS / name
     versions.mkdir(parents=True, exist_ok=True)
     target = versions / f"{bundle.digest[:12]}-{file_digest(source / CARD)[:6]}"

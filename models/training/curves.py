@@ -33,19 +33,21 @@ def draw_curves(run: Path) -> Path | None:
 
 
 def _draw_fits(axes: Any, fits: Mapping[str, Fit], column: str) -> None:
-    """Few fits have a colour each; of many, only one that is called final stands out."""
+    """Few fits have a colour each; of many, only those that are called final stand out."""
     many = len(fits) > len(SERIES)
-    others = 0
-    for number, (name, fit) in enumerate(fits.items()):
+    final = [name for name in fits if name.startswith("final")] if many else list(fits)
+    others = [name for name in fits if name not in final]
+    for name in (*others, *final):
+        fit = fits[name]
         marker = "o" if len(fit["epoch"]) == 1 else None
-        line = {"marker": marker, "ms": 5}
-        if not many or name == "final":
-            colour = ORANGE if many else SERIES[number]
-            axes.plot(fit["epoch"], fit[column], c=colour, lw=2, label=name, zorder=3, **line)
-            continue
-        others += 1
-        label = f"{len(fits) - ('final' in fits)} fits" if others == 1 else None
-        axes.plot(fit["epoch"], fit[column], c=BLUE, lw=1, alpha=0.45, label=label, **line)
+        if name in others:
+            look = {"c": BLUE, "lw": 1, "alpha": 0.45}
+            label = f"{len(others)} fits" if name == others[0] else None
+        else:
+            place = final.index(name)
+            look = {"c": ORANGE if many else SERIES[place], "lw": 2}
+            label = name if not many or place == 0 else None
+        axes.plot(fit["epoch"], fit[column], label=label, marker=marker, ms=5, **look)
     axes.set(xlabel="epoch", ylabel=column.replace("_", " "))
     axes.xaxis.get_major_locator().set_params(integer=True)
     legend(axes, loc="best")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -163,7 +164,7 @@ def show(session: Session, name: Name, json: Json = False) -> None:
 def _print_tables(card: Mapping[str, Any]) -> None:
     """A card's tables under headings, its figures with their intervals."""
     for key, part in card.items():
-        if not isinstance(part, Mapping):
+        if not isinstance(part, Mapping) or not part:
             continue
         figures = [(name, row) for name, row in _leaves(part) if isinstance(row, Mapping)]
         heading(key.replace("_", " "))
@@ -258,7 +259,6 @@ def install(
     """
     from models.installation import default_name, find_trained, install_previous
     from models.installation import install as install_bundle
-    from models.registry import open_system, read_bundle
 
     settings = session.settings
     if (folder is None) == (previous is None):
@@ -266,14 +266,30 @@ def install(
     with model_errors():
         if folder is not None:
             source = find_trained(folder)
-            open_system(read_bundle(source))
             name = default_name(source) if name is None else name
-            install_bundle(source, settings.bundle_store, name, settings.bundle_folders)
+            trial = partial(_try_to_read, name, settings)
+            install_bundle(source, settings.bundle_store, name, settings.bundle_folders, trial)
         else:
             assert previous is not None
             name = previous
             install_previous(name, settings.bundle_store)
     _print_installed(name, settings, json=json)
+
+
+def _try_to_read(name: str, settings: Settings, bundle: Bundle) -> None:
+    """Opens the bundle, and each pathway that would read with it under a name."""
+    from models.registry import open_system
+    from workers.analysis import PATHWAYS
+
+    system = open_system(bundle)
+    for pathway in PATHWAYS.keys() & pathways(name, settings):
+        try:
+            PATHWAYS[pathway](system, bundle, settings.analysis.key_frames)
+        except KeyError as error:
+            raise HepanodeError(
+                f"bundle {bundle.name!r}: the {pathway} pathway needs {error} in its card, which "
+                "has none; train it with folds, or install it under a name of its own with --as"
+            ) from error
 
 
 def _print_installed(name: str, settings: Settings, *, json: bool) -> None:
@@ -282,7 +298,10 @@ def _print_installed(name: str, settings: Settings, *, json: bool) -> None:
         with model_errors():
             found = entry(named_bundle(name, settings), settings)
     except NotFound:
-        say(f"no bundle {name!r} is in force any more")
+        if json:
+            print_json(None)
+        else:
+            say(f"no bundle {name!r} is in force any more")
         return
     if json:
         print_json(found)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,11 +115,13 @@ def train(
         "workers": workers,
     }
     with _working(session) as progress:
+        from models.data.seen import write_seen
         from models.registry import read_bundle
         from models.systems import protocol
 
         cases, options = _prepared(session, data, out, progress, extra, about, choices)
         bundle = read_bundle(protocol(row).train(cases, options))
+        write_seen(bundle.folder, [*cases, *options.extra])
         _draw_curves(out)
     if json:
         print_json(entry(bundle, session.settings))
@@ -196,6 +199,7 @@ def evaluate(
             found = module.cross_validate(cases, options)
         else:
             found = module.evaluate(bundle, cases, options)
+            found = replace(found, notes=(*_learned_from(bundle, cases), *found.notes))
         page = None if out is None else write_page(found, out, row.title)
         _draw_curves(options.out)
     if json:
@@ -328,6 +332,20 @@ def _named(what: str, settings: Settings) -> Bundle:
         return named_bundle(what, settings)
     except NotFound as error:
         raise NotFound(f"{error}. Systems: {', '.join(SYSTEMS)}") from None
+
+
+def _learned_from(bundle: Bundle, cases: list[Case]) -> Iterator[str]:
+    """What a reader must know before the figures: whether the bundle has seen the images."""
+    from models.data.seen import count_seen
+
+    seen = count_seen(bundle.folder, cases)
+    if seen is None:
+        yield "The bundle does not say which images it learned from: make sure that none is here."
+    elif seen:
+        yield (
+            f"The bundle has learned from {seen} of these {plural(len(cases), 'image')}: the "
+            "figures do not show what it is worth on others."
+        )
 
 
 def _draw_curves(run: Path) -> None:

@@ -163,6 +163,12 @@ def test_what_cannot_read_is_not_installed(node: Node, trained: Path, tmp_path: 
     wrong = node("models", "install", str(fat), "--as", "lesion-attention")
     assert wrong.status == 1
     assert "'fat.multiview'" in wrong.err
+    bare = write_bundles(tmp_path / "bare", seed=11) / "lesion-attention"
+    card = (bare / "card.toml").read_text()
+    (bare / "card.toml").write_text(card.replace("[thresholds.", "[others."))
+    refused = node("models", "install", str(bare))
+    assert refused.status == 1
+    assert "the lesion pathway needs 'thresholds' in its card" in refused.err
     damaged = write_bundles(tmp_path / "run", seed=11) / "lesion-attention"
     with (damaged / "model.safetensors").open("ab") as stream:
         stream.write(b"x")
@@ -379,6 +385,28 @@ def test_a_system_is_cross_validated_and_has_a_page(
     assert (out / "01-detection-roc.png").is_file()
     ((what, _, options),) = toy.calls
     assert (what, options.folds, options.repeats, options.out) == ("cross_validate", 3, 2, out)
+
+
+def test_images_that_were_learned_from_are_counted(
+    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    assert node("models", "train", "toy", "--data", str(manifest), "--out", str(out)).status == 0
+    folder = tmp_path / "images"
+    Image.new("L", (120, 160), 9).save(folder / "new.png")
+    rows = "id,image,lesion\na,images/new.png,0\nb,images/0.png,0\nc,images/7.png,1\n"
+    (tmp_path / "other.csv").write_text(rows)
+    asked = ("--data", str(tmp_path / "other.csv"), "--json")
+    notes = node("models", "evaluate", str(out / "lesion-attention"), *asked).json["notes"]
+    assert notes[0].startswith("The bundle has learned from 2 of these 3 images")
+    assert notes[-1] == "a toy"
+    (out / "lesion-attention" / "seen.txt").unlink()
+    notes = node("models", "evaluate", str(out / "lesion-attention"), *asked).json["notes"]
+    assert "does not say" in notes[0]
+    (tmp_path / "other.csv").write_text(rows.partition("b,")[0])
+    node("models", "train", "toy", "--data", str(manifest), "--out", str(out))
+    notes = node("models", "evaluate", str(out / "lesion-attention"), *asked).json["notes"]
+    assert notes == ["a toy"]
 
 
 def test_a_bundle_is_evaluated_as_it_is(node: Node, toy: types.ModuleType, manifest: Path) -> None:

@@ -85,6 +85,15 @@ SYSTEMS: Mapping[str, System] = {
             wants="type or class; mass or box; liver where there is no lesion",
         ),
         System(
+            name="joint",
+            title="joint segmentation and classification from a click or box",
+            paper="4, Ryu et al. 2021",
+            bundle="lesion-joint",
+            reads="lesion.joint",
+            protocol="models.training.joint",
+            wants="mass; class, malignant or type where they are known",
+        ),
+        System(
             name="multiview-fat",
             title="liver fat from four views",
             paper="5, Byra et al. 2021",

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from models.images.fan import Window, content_window
+from models.images.outlines import outline_mask
 from models.images.resizing import resize
 
 ROI_SIZE = (224, 224)
@@ -58,10 +58,10 @@ def background_window(
     step = max(1, -(-max(height, width) // _WORK))
     shape = (-(-height // step), -(-width // step))
     if liver is not None:
-        allowed = inside(liver, shape, step)
+        allowed = _inside(liver, shape, step)
     elif boxes:
         allowed = _beside(boxes[0], shape, step)
-        allowed &= inside(_corners(content_window(image)) if fan is None else fan, shape, step)
+        allowed &= _inside(_corners(content_window(image)) if fan is None else fan, shape, step)
     else:
         return None
     for box in boxes:
@@ -92,11 +92,8 @@ def crop_roi(
     return np.array(resize(out, size))  # a copy that torch may take: Pillow's own is read-only
 
 
-def inside(polygon: Polygon, shape: tuple[int, int], step: int = 1) -> npt.NDArray[np.bool_]:
-    """(h, w) where a polygon lies, on a grid of every ``step``-th pixel."""
-    canvas = Image.new("1", (shape[1], shape[0]))
-    ImageDraw.Draw(canvas).polygon([(x / step, y / step) for x, y in polygon], fill=1)
-    return np.array(canvas, dtype=bool)
+def _inside(polygon: Polygon, shape: tuple[int, int], step: int) -> npt.NDArray[np.bool_]:
+    return np.array(outline_mask([[(x / step, y / step) for x, y in polygon]], shape))
 
 
 def _covered(window: Window, shape: tuple[int, int], step: int) -> npt.NDArray[np.bool_]:

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 from models.evaluation.metrics import (
     Figure,
     Statistic,
     area_under_curve,
     bootstrap,
+    ranks,
     sensitivity,
     specificity,
 )
@@ -99,7 +100,7 @@ def at_least(fat: Floats, cutoff: float) -> Floats:
 
 def spearman(truth: Floats, estimate: Floats) -> float:
     """Spearman's rank correlation; not a number where either is constant."""
-    return pearson(rankdata(truth), rankdata(estimate))
+    return pearson(ranks(truth), ranks(estimate))
 
 
 def pearson(truth: Floats, estimate: Floats) -> float:

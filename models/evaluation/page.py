@@ -23,26 +23,29 @@ TITLES: Mapping[str, str] = {
     "detection_auc": "Lesion detection, AUC",
     "malignancy_auc": "Malignancy, AUC",
     "mass_jaccard_box": "Mass outline from a box, Jaccard index",
+    "mass_jaccard_box_tight": "Mass outline from a tight box, Jaccard index",
     "mass_jaccard_click": "Mass outline from one click, Jaccard index",
     "lesion_recall": "Lesions found, share",
     "fan_iou": "Fan outline, Jaccard index",
     "liver_dice": "Liver outline, Dice index",
     "fat_spearman": "Fat, Spearman correlation",
     "fat_pearson": "Fat, Pearson correlation",
-    "fat_auc_5": "Fat of 5 % or more, AUC",
-    "fat_auc_10": "Fat of 10 % or more, AUC",
-    "accuracy": "Accuracy",
+    "fat_mae": "Fat, mean absolute error (%)",
+    "fat_bias": "Fat, bias (%)",
+    "fat_limit_low": "Fat, lower limit of agreement (%)",
+    "fat_limit_high": "Fat, upper limit of agreement (%)",
     "gate_auroc": "Image is a liver, AUC",
 }
 """What a page calls a figure; others are called by their name."""
+
+_OF_CUT = re.compile(r"fat_(auc|sensitivity|specificity)_(above_)?(\d+)")
+_WORDS = {"auc": "AUC", "auroc": "AUC", "hcc": "HCC", "fnh": "FNH", "iou": "IoU"}
 
 _PIXELS_AN_INCH = 88
 """All charts are shown to one scale, so that their letters are of one size."""
 
 _WIDEST = 720
 """Pixels of an example's longer side."""
-
-_WORDS = {"auc": "AUC", "auroc": "AUC", "hcc": "HCC", "fnh": "FNH", "iou": "IoU"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def write_page(evaluation: Evaluation, folder: Path, title: str = "") -> Path:
         evaluation=evaluation,
         title=title or evaluation.system,
         rows=_rows(evaluation.figures, evaluation.baseline),
-        strata={group: _rows(figures, {}) for group, figures in evaluation.strata.items()},
+        strata=_by_figure(evaluation.strata),
         charts=charts,
         examples=[
             (heading, [_example(one) for one in evaluation.examples if one.good is good])
@@ -106,6 +109,10 @@ def figure_title(name: str) -> str:
     """A figure's name in words."""
     if name in TITLES:
         return TITLES[name]
+    if found := _OF_CUT.fullmatch(name):
+        kind, above, cut = found.groups()
+        cases = f"above {cut} %" if above else f"of {cut} % or more"
+        return f"Fat {cases}, {_WORDS.get(kind, kind)}"
     words = [_WORDS.get(word, word) for word in name.replace("_", " ").split()]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
@@ -115,6 +122,18 @@ def _rows(figures: Mapping[str, Figure], baseline: Mapping[str, Figure]) -> list
     """Every figure, and what only the baseline has, in order."""
     names = [*figures, *(name for name in baseline if name not in figures)]
     return [_Row(n, figure_title(n), figures.get(n), baseline.get(n)) for n in names]
+
+
+def _by_figure(strata: Mapping[str, Mapping[str, Figure]]) -> list[tuple[str, list[_Row]]]:
+    """Each figure over the groups that have it, for a reader compares the groups."""
+    names = list(dict.fromkeys(name for figures in strata.values() for name in figures))
+    return [
+        (
+            figure_title(name),
+            [_Row(name, group, row[name], None) for group, row in strata.items() if name in row],
+        )
+        for name in names
+    ]
 
 
 def _number(value: float) -> str:

@@ -228,7 +228,7 @@ def simulate(
 ) -> None:
     """Write a manifest folder of simulated participants with known fat, lesions and outlines.
 
-    About two seconds a participant on one core. The seed decides every pixel.
+    About one second of processor time a participant. The seed decides every pixel.
     """
     with _working(session) as progress:
         from models.simulation import LESION_KINDS

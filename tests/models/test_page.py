@@ -151,7 +151,8 @@ def test_a_page_needs_no_scripts_and_no_network(tmp_path: Path) -> None:
         "0.900 0.850 to 0.940",
         "0.800 0.700 to 0.900",
         "−3.000 −4.000 to −2.000",
-        "too few cases",
+        "large: too few cases",
+        "Lesion detection, AUC small 0.700 0.600 to 0.800",
         "the worst",
     ):
         assert words in page.text
@@ -237,6 +238,8 @@ def test_the_same_evaluation_gives_the_same_page(tmp_path: Path) -> None:
 
 def test_figures_are_called_in_words() -> None:
     assert figure_title("detection_auc") == "Lesion detection, AUC"
+    assert figure_title("fat_auc_5") == "Fat of 5 % or more, AUC"
+    assert figure_title("fat_sensitivity_above_10") == "Fat above 10 %, sensitivity"
     assert figure_title("balanced_accuracy_at_youden") == "Balanced accuracy at youden"
 
 

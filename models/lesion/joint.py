@@ -238,15 +238,20 @@ def network_input(
 
 def lesion_at(inside: npt.NDArray[np.bool_], clicks: Sequence[Point]) -> npt.NDArray[np.bool_]:
     """The one connected region that holds most clicks, the largest of those; holes are filled."""
-    regions, count = ndimage.label(inside)
-    if count == 0:
+    if not inside.any():
         return inside
+    x0, y0, x1, y1 = (int(edge) for edge in mask_box(inside))
+    part = (slice(y0, y1 + 1), slice(x0, x1 + 1))  # what is empty need not be searched
+    regions, _ = ndimage.label(inside[part])
     size = np.bincount(regions.ravel()).astype(np.float64)
     for x, y in clicks:
-        row = min(max(round(y), 0), inside.shape[0] - 1)
-        size[regions[row, min(max(round(x), 0), inside.shape[1] - 1)]] += inside.size
+        row, column = round(y) - y0, round(x) - x0
+        if 0 <= row < regions.shape[0] and 0 <= column < regions.shape[1]:
+            size[regions[row, column]] += inside.size
     size[0] = 0
-    return np.asarray(ndimage.binary_fill_holes(regions == int(size.argmax())))
+    found = np.zeros_like(inside)
+    found[part] = ndimage.binary_fill_holes(regions == int(size.argmax()))
+    return found
 
 
 def box_in_image(view: View, box: Box) -> Box:

@@ -14,7 +14,7 @@ from models.evaluation.fat_baseline import baseline_estimates, participant_geome
 from models.evaluation.folds import patient_folds
 from models.evaluation.geometry import geometry_features
 from models.evaluation.outcome import Evaluation, Example
-from models.evaluation.participants import fat_of_participants
+from models.evaluation.participants import fat_of_participants, with_fat
 from models.fat.multiview import ESTIMATORS, VIEWS, FatEstimate, FatReading, MultiviewFat
 from models.training.options import Options
 
@@ -35,6 +35,7 @@ def evaluate_readings(fat: MultiviewFat, cases: Sequence[Case], options: Options
     """Figures per participant: the mean over the views, each estimator by itself, the composite
     model where the bundle has it, and what is left when unfamiliar frames are refused as the node
     does."""
+    given, cases = len(cases), with_fat(cases)
     participants, reference, owner = fat_of_participants(cases)
     frames = [_read(fat, case, number, len(cases), options) for number, case in enumerate(cases)]
     groups = [
@@ -65,7 +66,7 @@ def evaluate_readings(fat: MultiviewFat, cases: Sequence[Case], options: Options
         strata={name: rows for name, rows in figures.items() if rows},
         charts=fat_charts("averaged multiview model", reference, main, baseline),
         examples=_examples(frames, options),
-        notes=_notes(frames, reference, baseline),
+        notes=_notes(frames, reference, baseline, given - len(cases)),
     )
 
 
@@ -119,6 +120,7 @@ def _notes(
     frames: Sequence[_Frame],
     reference: npt.NDArray[np.float64],
     baseline: npt.NDArray[np.float64] | None,
+    left_out: int,
 ) -> tuple[str, ...]:
     familiar = sum(frame.reading.familiar for frame in frames)
     notes = [
@@ -127,6 +129,8 @@ def _notes(
         "node refuses the others, and 'familiar frames only' has the figures that are left",
         "sensitivity and specificity are those at probability 0.5",
     ]
+    if left_out:
+        notes.append(f"{left_out} images without a fat_percent were left out")
     unknown = sum(frame.reading.view is None for frame in frames)
     if unknown:
         notes.append(

@@ -9,6 +9,14 @@ from models.data import Case
 from models.errors import TrainingError
 
 
+def with_fat(cases: Sequence[Case]) -> list[Case]:
+    """The cases whose fat fraction is known; TrainingError where none is."""
+    known = [case for case in cases if case.fat_percent is not None]
+    if not known:
+        raise TrainingError("no image has a fat_percent: fill the column in")
+    return known
+
+
 def fat_of_participants(
     cases: Sequence[Case],
 ) -> tuple[tuple[str, ...], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
@@ -19,7 +27,7 @@ def fat_of_participants(
     fat: dict[str, float] = {}
     for case in cases:
         if case.fat_percent is None:
-            raise TrainingError(f"image {case.id!r} has no fat_percent; every image needs one here")
+            raise TrainingError(f"image {case.id!r} has no fat_percent")
         if fat.setdefault(case.patient, case.fat_percent) != case.fat_percent:
             raise TrainingError(
                 f"image {case.id!r} has fat_percent {case.fat_percent:g}, another image of the "

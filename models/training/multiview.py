@@ -24,6 +24,7 @@ from models.evaluation.folds import patient_folds
 from models.evaluation.metrics import Figure
 from models.evaluation.multiview import SYSTEM, evaluate_readings
 from models.evaluation.outcome import Evaluation
+from models.evaluation.participants import with_fat
 from models.fat.multiview import ESTIMATORS, VIEWS, MultiviewFat
 from models.training.card import write_bundle
 from models.training.multiview_card import multiview_card
@@ -55,6 +56,7 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     Figures come from ``cross_validate``'s protocol unless ``options.folds`` is 0.
     """
     name = options.backbone or BACKBONE
+    cases = with_fat(cases)
     frames = _frames(cases, options)
     evaluation = None if options.folds == 0 else _evaluation(frames, cases, options)
     options.progress("heads", 0, 1)
@@ -78,6 +80,7 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     with the grid search inside."""
     if options.folds == 0:
         raise TrainingError("cross-validation needs folds; give 2 or more, or leave them out")
+    cases = with_fat(cases)
     return _evaluation(_frames(cases, options), cases, options)
 
 
@@ -87,7 +90,8 @@ def _frames(cases: Sequence[Case], options: Options) -> FatFrames:
         raise TrainingError(
             "a patient is among the cases and among the extra ones; name them apart"
         )
-    return fat_frames([*cases, *options.extra], options, options.backbone or BACKBONE)
+    extra = with_fat(options.extra) if options.extra else []
+    return fat_frames([*cases, *extra], options, options.backbone or BACKBONE)
 
 
 def _evaluation(frames: FatFrames, cases: Sequence[Case], options: Options) -> Evaluation:

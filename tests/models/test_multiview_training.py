@@ -99,7 +99,10 @@ def test_train_bundle_evaluate(tmp_path: Path) -> None:
 
     unseen = tmp_path / "unseen"
     unseen.mkdir()
-    evaluation = SYSTEM.evaluate(bundle, participants(unseen, FAT[::-1], "q"), options(tmp_path))
+    others = participants(unseen, FAT[::-1], "q")
+    others.append(replace(others[0], id="unlabelled", patient="nobody", fat_percent=None))
+    evaluation = SYSTEM.evaluate(bundle, others, options(tmp_path))
+    assert any("1 images without a fat_percent" in note for note in evaluation.notes)
     assert evaluation.bundle == bundle.title
     assert evaluation.n == 4 * len(FAT)
     figures = evaluation.figures
@@ -197,7 +200,7 @@ def test_extra_cases_are_learned_from_and_never_judged(tmp_path: Path) -> None:
 
 
 def _without_fat(cases: list[Case]) -> list[Case]:
-    return [replace(cases[0], fat_percent=None), *cases[1:]]
+    return [replace(row, fat_percent=None) for row in cases]
 
 
 def _two_fractions(cases: list[Case]) -> list[Case]:
@@ -211,7 +214,7 @@ def _lean(cases: list[Case]) -> list[Case]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_without_fat, "has no fat_percent"),
+        (_without_fat, "no image has a fat_percent"),
         (_two_fractions, "another image of the same patient"),
         (_lean, "give more participants"),
     ],

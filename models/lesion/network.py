@@ -33,7 +33,7 @@ class AttentionNetwork(nn.Module):
 
     name : a backbone of ``models.backbones``. labels : one logit each, no more: a label that the
     training data lacks has no head. focus : one lambda or several scales, whose pooled features
-    are concatenated before the heads. dropout : share of pooled features that training leaves out.
+    are concatenated before the heads.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class AttentionNetwork(nn.Module):
         labels: Sequence[str],
         focus: Sequence[float] = (1.0,),
         features: nn.Module | None = None,
-        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         channels = backbone(name).channels
@@ -50,7 +49,6 @@ class AttentionNetwork(nn.Module):
         self.focus = tuple(focus)
         self.backbone = build_backbone(name) if features is None else features
         self.local = nn.Conv2d(channels, 1, kernel_size=1)
-        self.dropout = nn.Dropout(dropout)
         self.heads = nn.Linear(channels * len(self.focus), len(self.labels))
 
     def forward(self, images: torch.Tensor) -> AttentionOutput:
@@ -58,4 +56,4 @@ class AttentionNetwork(nn.Module):
         features = self.backbone(images)
         local = self.local(features).squeeze(1)
         pooled = [attention_pool(features, local, scale) for scale in self.focus]
-        return AttentionOutput(self.heads(self.dropout(torch.cat(pooled, dim=1))), local)
+        return AttentionOutput(self.heads(torch.cat(pooled, dim=1)), local)

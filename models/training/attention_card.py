@@ -104,9 +104,6 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "momentum": recipe.momentum,
         "weight_decay": recipe.decay,
         "mixup": recipe.mixup,
-        "dropout": recipe.dropout,
-        "rescan": recipe.rescan,
-        "moving_average": recipe.average or 0.0,
         "best_weights_per_task": recipe.best_per_task,
     }
 

@@ -17,7 +17,7 @@ from models.lesion.attention import forward_flipped
 from models.lesion.network import AttentionNetwork, AttentionOutput
 from models.lesion.preprocessing import LARGE, SIZE
 from models.training.attention_samples import Rows, Samples
-from models.training.augmentation import Batch, augment, mixup, rescan
+from models.training.augmentation import Batch, augment, mixup
 from models.training.loop import Schedule, fit
 from models.training.options import Options
 
@@ -26,6 +26,11 @@ from models.training.options import Options
 class Recipe:
     """Everything that decides how a network is fitted; chosen before any figure was seen.
 
+    Measured beside it out of fold on the 600 images of Xu et al. 2023, and not kept: dropout of
+    0.4 before the heads, random gain, gamma, speckle and blur, a moving average of the weights and
+    80 simulated frames, 8 epochs: detection AUC 0.941 instead of 0.958, malignancy 0.786 instead
+    of 0.794.
+
     best_per_task : a fifth of the patients is kept aside, and each task ends with the weights of
     the epoch that was best on them (paper 1); otherwise the network ends as its schedule does.
     """
@@ -33,28 +38,17 @@ class Recipe:
     backbone: str = "efficientnet_lite0"
     size: tuple[int, int] = SIZE
     focus: tuple[float, ...] = (1.0,)
-    epochs: int = 10
+    epochs: int = 12
     batch: int = 16
     rate: float = 0.01
     head_rate: float = 0.02
     momentum: float = 0.9
-    decay: float = 5e-4
+    decay: float = 1e-4
     mixup: float = 0.2
-    dropout: float = 0.4
-    rescan: bool = True
-    average: float | None = 0.98
     best_per_task: bool = False
 
 
-_PAPER = Recipe(
-    "resnet50",
-    epochs=30,
-    decay=1e-4,
-    dropout=0.0,
-    rescan=False,
-    average=None,
-    best_per_task=True,
-)
+_PAPER = Recipe("resnet50", epochs=30, best_per_task=True)
 
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "small": (Recipe(),),
@@ -117,7 +111,6 @@ def fit_network(
         samples.labels,
         recipe.focus,
         features=imagenet_backbone(recipe.backbone, options.init),
-        dropout=recipe.dropout,
     )
     _seed_heads(network, options.seed)
     optimiser = torch.optim.SGD(
@@ -132,7 +125,7 @@ def fit_network(
         weight_decay=recipe.decay,
         nesterov=True,
     )
-    schedule = Schedule(recipe.epochs, recipe.batch, options.seed, recipe.average)
+    schedule = Schedule(recipe.epochs, recipe.batch, options.seed)
     aside = _aside(samples, indices, patients, options.seed) if recipe.best_per_task else []
     best = _BestWeights(samples, aside, recipe, state) if aside else None
     fit(
@@ -174,8 +167,6 @@ def predict(
 
 def _loss(network: nn.Module, batch: Batch, recipe: Recipe) -> torch.Tensor:
     batch = augment(batch)
-    if recipe.rescan:
-        batch = batch._replace(images=rescan(batch.images))
     cells = (-(-batch.images.shape[1] // 32), -(-batch.images.shape[2] // 32))
     batch = mixup(batch._replace(masks=mask_targets(batch.masks, cells)), recipe.mixup)
     row = backbone(recipe.backbone)

@@ -1,5 +1,4 @@
-"""Paper 1's augmentations: crops, aspect, shifts, rotations, horizontal flips, and mixup; and
-what another scanner's settings would change.
+"""Paper 1's augmentations: crops, aspect, shifts, rotations, horizontal flips, and mixup.
 
 All draw from torch's global generator: seed it first.
 """
@@ -43,26 +42,6 @@ def augment(batch: Batch) -> Batch:
     grid = functional.affine_grid(matrix, list(both.shape), align_corners=False)
     moved = functional.grid_sample(both, grid, align_corners=False)
     return batch._replace(images=moved[:, 0], masks=moved[:, 1])
-
-
-def rescan(images: torch.Tensor) -> torch.Tensor:
-    """Each image as other settings of a scanner might have shown it.
-
-    images : (B, H, W) levels 0..255. Gamma 0.67 to 1.5, gain up to 25 % either way, speckle of up
-    to a quarter, and for three in ten a little blur: what differs between scanners, and must not
-    be learned as a sign of disease.
-    """
-    count, height, width = images.shape
-
-    def each(spread: float) -> torch.Tensor:
-        return (torch.rand(count, 1, 1, device=images.device) * 2 - 1) * spread
-
-    levels = 255 * (images.clamp(0, 255) / 255).pow(torch.exp(each(0.4))) * torch.exp(each(0.22))
-    grain = torch.randn(count, 1, height // 2, width // 2, device=images.device)
-    speckle = functional.interpolate(grain, size=(height, width), mode="bilinear")[:, 0]
-    levels = levels * (1 + each(0.25).abs() * speckle)
-    blurred = functional.avg_pool2d(levels[:, None], 3, stride=1, padding=1)[:, 0]
-    return torch.where(each(1.0) < -0.4, blurred, levels).clamp(0, 255)
 
 
 def mixup(batch: Batch, alpha: float) -> Batch:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from models.training.options import Options
@@ -19,14 +18,12 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True)
 class Schedule:
-    """epochs : passes over the data. batch : images a step. seed : decides every draw. average :
-    decay per step of the exponential moving average that the network ends as; None ends as the
-    last step left it. Rates rise over the first epoch and fall to zero along half a cosine."""
+    """epochs : passes over the data. batch : images a step. seed : decides every draw. Rates rise
+    over the first epoch and fall to zero along half a cosine."""
 
     epochs: int
     batch: int
     seed: int
-    average: float | None = None
 
 
 def fit(
@@ -47,8 +44,8 @@ def fit(
     the device; random draws inside it (augmentation) come from torch's generator. state : the
     whole state is written here after each epoch, a later call goes on from it, and the losses
     stand beside it in a .csv. Each epoch draws from a seed of its own, so an interrupted run ends
-    as an uninterrupted one. after_epoch : is given what the network would end as, in evaluation
-    mode, before the state is written. On a GPU the network runs in bfloat16 by autocast.
+    as an uninterrupted one. after_epoch : is given the network in evaluation mode,
+    before the state is written. On a GPU the network runs in bfloat16 by autocast.
     """
     device = torch.device(options.device)
     network.to(device).to(memory_format=torch.channels_last)
@@ -57,9 +54,6 @@ def fit(
         optimiser, _warm_cosine(warm=steps, total=steps * schedule.epochs)
     )
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "rates": rates}
-    average = _average(network, schedule)
-    if average is not None:
-        parts["average"] = average
     losses: list[float] = []
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
@@ -69,12 +63,10 @@ def fit(
     for epoch in range(len(losses), schedule.epochs):
         options.progress(state.stem, epoch, schedule.epochs)
         losses.append(
-            _epoch(
-                network, optimiser, rates, data, loss, schedule, epoch, options, collate, average
-            )
+            _epoch(network, optimiser, rates, data, loss, schedule, epoch, options, collate)
         )
         if after_epoch is not None:
-            after_epoch((network if average is None else average.module).eval(), epoch)
+            after_epoch(network.eval(), epoch)
         fresh = state.with_suffix(".new")
         torch.save(
             {**{key: part.state_dict() for key, part in parts.items()}, "losses": losses}, fresh
@@ -82,16 +74,7 @@ def fit(
         fresh.replace(state)
         _write_curve(losses, state.with_suffix(".csv"))
     options.progress(state.stem, schedule.epochs, schedule.epochs)
-    if average is not None:
-        network.load_state_dict(average.module.state_dict())
     network.eval()
-
-
-def _average(network: nn.Module, schedule: Schedule) -> AveragedModel | None:
-    if schedule.average is None:
-        return None
-    decay = get_ema_multi_avg_fn(schedule.average)  # type: ignore[no-untyped-call]
-    return AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
 
 
 def _epoch(
@@ -104,7 +87,6 @@ def _epoch(
     epoch: int,
     options: Options,
     collate: Callable[[list[Batch]], Batch] | None,
-    average: AveragedModel | None,
 ) -> float:
     seed = schedule.seed * 1000 + epoch
     torch.manual_seed(seed)
@@ -129,8 +111,6 @@ def _epoch(
         torch.autograd.backward(value)
         optimiser.step()
         rates.step()
-        if average is not None:
-            average.update_parameters(network)
         total += float(value.detach())
         count += 1
     return total / count

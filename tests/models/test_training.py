@@ -22,7 +22,7 @@ from models.training.attention_fit import (
     predict,
 )
 from models.training.attention_samples import LABELS, Samples, labels_of, load_samples
-from models.training.augmentation import Batch, augment, mixup, rescan
+from models.training.augmentation import Batch, augment, mixup
 from models.training.options import Options
 
 
@@ -99,18 +99,6 @@ def test_mixup_never_turns_an_unknown_label_into_a_negative() -> None:
     assert ((mixed.known > 0.05) & (mixed.known < 0.95)).any()
     counted = mixed.known > 1e-6
     assert torch.allclose(mixed.targets[counted], torch.ones(1))
-
-
-def test_another_scanner_keeps_the_shape_of_what_it_shows() -> None:
-    torch.manual_seed(0)
-    images = torch.zeros(32, 40, 60)
-    images[:, 10:30, 20:40] = 120
-    changed = rescan(images)
-    inside, outside = changed[:, 12:28, 22:38].mean(dim=(1, 2)), changed[:, :8].mean(dim=(1, 2))
-    assert (inside > outside + 30).all()
-    assert inside.std() > 10
-    assert changed.min() >= 0
-    assert changed.max() <= 255
 
 
 def small_samples() -> Samples:

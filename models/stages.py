@@ -94,6 +94,12 @@ def _vgg16_bn(network: nn.Module) -> Sequence[_Layers]:
     return [layers[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
+def _densenet121(network: nn.Module) -> Sequence[_Layers]:
+    layers = list(cast(nn.Sequential, next(network.children())))
+    # A pooling, alone or in a transition, comes before each of the four blocks.
+    return [layers[:3], layers[3:5], layers[5:7], layers[7:9], layers[9:]]
+
+
 def _lite0(network: Any) -> Sequence[_Layers]:
     blocks = list(network.blocks)
     return [[network.conv_stem, network.bn1, blocks[0]], *([row] for row in blocks[1:3]),
@@ -103,6 +109,7 @@ def _lite0(network: Any) -> Sequence[_Layers]:
 SLICES: Mapping[str, Callable[[nn.Module], Sequence[_Layers]]] = {
     "resnet50": _residual,
     "resnet18": _residual,
+    "densenet121": _densenet121,
     "vgg16_bn": _vgg16_bn,
     "efficientnet_lite0": _lite0,
 }

@@ -28,7 +28,12 @@ from models.training.dcnn_us_clinical import (
     nomogram_of,
     usable_factors,
 )
-from models.training.dcnn_us_figures import Outcome, evaluation_of
+from models.training.dcnn_us_figures import (
+    CLINICAL_ALONE,
+    LESION_BRANCH,
+    Outcome,
+    evaluation_of,
+)
 from models.training.dcnn_us_fit import (
     RECIPES,
     Recipe,
@@ -98,7 +103,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
     ]
     whole, image = (np.array(column) for column in zip(*said, strict=True))
     branch = 1 / (1 + np.exp(-average(samples, own, scores.lesion)))
-    probabilities = {"LB lesion branch": branch, "LB": image}
+    probabilities = {LESION_BRANCH: branch, "LB": image}
     notes = []
     if "calibration" not in bundle.card:
         notes.append("not calibrated, cut-off 0.5: the bundle was fitted without cross-validation")
@@ -177,9 +182,9 @@ def _evaluation(samples: LesionSamples, scores: OutOfFold, operating: Operating)
     truth = samples.truth
     clinical = [row.clinical for row in samples.lesions[: samples.own]]
     factors = () if operating.clinical is None else tuple(operating.clinical.factors)
-    logits = {"L": scores.lesion, "LB lesion branch": scores.branch, "LB": scores.fused}
+    logits = {"L": scores.lesion, LESION_BRANCH: scores.branch, "LB": scores.fused}
     names = [
-        *(["clinical factors alone"] if factors else []),
+        *([CLINICAL_ALONE] if factors else []),
         *logits,
         *(["LBC"] if factors else []),
     ]
@@ -193,7 +198,7 @@ def _evaluation(samples: LesionSamples, scores: OutOfFold, operating: Operating)
         if factors:
             scaling = fit_platt(truth[rest], scores.fused[rest])
             odds = scaling.slope * scores.fused + scaling.intercept
-            for name, image in (("clinical factors alone", np.zeros_like(odds)), ("LBC", odds)):
+            for name, image in ((CLINICAL_ALONE, np.zeros_like(odds)), ("LBC", odds)):
                 known = [clinical[place] for place in rest]
                 model = fit_clinical(image[rest], known, truth[rest], factors)
                 fitted[name] = clinical_probability(model, image, clinical)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,13 @@ Floats = npt.NDArray[np.floating]
 
 SIZES = ((1.0, 2.0, "1.1-2.0 cm"), (2.0, 5.0, "2.1-5.0 cm"), (5.0, np.inf, "over 5.0 cm"))
 """Paper 2's strata; its lesions are larger than 1.0 cm."""
+
+CLINICAL_ALONE = "clinical factors alone"
+LESION_BRANCH = "LB lesion branch"
+"""What models LBC and LB are made of, as models of their own."""
+
+MODELS = ("LBC", "LB", "L")
+COMPARED = (("LB", "L"), ("LBC", "LB"), ("LBC", CLINICAL_ALONE))
 
 _EXAMPLES = 4
 
@@ -161,12 +168,13 @@ def _groups(samples: LesionSamples) -> dict[str, npt.NDArray[np.intp]]:
 def _compared(
     truth: Floats, outcome: Outcome, groups: Mapping[str, npt.NDArray[np.intp]]
 ) -> list[str]:
-    """DeLong's test of each model against the one before it, and between strata."""
+    """DeLong's test of each model against the simpler one, and between strata."""
     notes = []
     if min(truth.sum(), (1 - truth).sum()) >= 2:
-        for before, after in pairwise(outcome.probabilities):
-            columns = outcome.probabilities[after], outcome.probabilities[before]
-            notes.append(_said(f"{after} against {before}", delong_test(truth, *columns)))
+        for after, before in COMPARED:
+            if {after, before} <= set(outcome.probabilities):
+                columns = outcome.probabilities[after], outcome.probabilities[before]
+                notes.append(_said(f"{after} against {before}", delong_test(truth, *columns)))
     for first, second in combinations(groups, 2):
         rows = groups[first], groups[second]
         alike = first.startswith("background") == second.startswith("background")
@@ -185,8 +193,9 @@ def _charts(
     truth: Floats, outcome: Outcome, geometry: Floats | None, nomogram: Nomogram | None
 ) -> tuple[Chart, ...]:
     charts: list[Chart] = [
-        Scores(f"Malignancy, model {name}", truth, probability, geometry)
-        for name, probability in reversed(list(outcome.probabilities.items()))
+        Scores(f"Malignancy, model {name}", truth, outcome.probabilities[name], geometry)
+        for name in MODELS
+        if name in outcome.probabilities
     ]
     return (*charts, nomogram) if nomogram is not None else tuple(charts)
 

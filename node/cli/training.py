@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -77,6 +77,20 @@ Seed = Annotated[int, typer.Option(min=0, help="Decides every draw.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")]
 
 
+class Choices(NamedTuple):
+    """What a command line chose of ``models.training.options.Options``, by the same names."""
+
+    init: Path | None
+    device: str
+    backbone: str | None
+    recipe: str | None
+    epochs: int | None
+    folds: int | None
+    repeats: int
+    seed: int
+    workers: int
+
+
 def train(
     session: Session,
     system: Annotated[str, typer.Argument(metavar="SYSTEM", help="What to train.")],
@@ -103,17 +117,7 @@ def train(
     before anything runs. `hepanode models install DIR` makes the result the node's model.
     """
     row = _system(system)
-    choices = {
-        "init": init,
-        "device": device,
-        "backbone": backbone,
-        "recipe": recipe,
-        "epochs": epochs,
-        "folds": folds,
-        "repeats": repeats,
-        "seed": seed,
-        "workers": workers,
-    }
+    choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
     with _working(session) as progress:
         from models.data.seen import write_seen
         from models.registry import read_bundle
@@ -176,17 +180,7 @@ def evaluate(
         raise typer.BadParameter("a cross-validation needs --out: networks are fitted there")
     if bundle is not None and (init, backbone, recipe, epochs, folds) != (None,) * 5:
         raise typer.BadParameter("a bundle is evaluated as it is: these options fit networks")
-    choices = {
-        "init": init,
-        "device": device,
-        "backbone": backbone,
-        "recipe": recipe,
-        "epochs": epochs,
-        "folds": folds,
-        "repeats": repeats,
-        "seed": seed,
-        "workers": workers,
-    }
+    choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
     with _working(session) as progress, tempfile.TemporaryDirectory() as nowhere:
         import models.systems
         from models.evaluation.page import write_page
@@ -267,7 +261,7 @@ def _prepared(
     progress: Progress,
     extra: list[Path] | None,
     about: str | None,
-    choices: dict[str, Any],
+    choices: Choices,
 ) -> tuple[list[Case], Options]:
     """The cases of a manifest and what was chosen; every bad row is named before anything runs."""
     from models.data import read_about, read_manifest
@@ -284,7 +278,7 @@ def _prepared(
         extra=tuple(extras),
         read=CaseReader(session.settings.analysis),
         progress=progress,
-        **{**choices, "device": _device(choices["device"])},
+        **choices._replace(device=_device(choices.device))._asdict(),
     )
 
 

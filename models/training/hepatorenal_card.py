@@ -26,10 +26,9 @@ def hepatorenal_card(
     frames: int,
     curve: HepatorenalCurve,
     evaluation: Evaluation | None,
-    digest: str,
     options: Options,
 ) -> dict[str, Any]:
-    """Everything a card says but the digest of its weights. digest : of the patients."""
+    """Everything a card says but the digest of its weights."""
     return {
         "system": "fat.hepatorenal",
         "title": "Liver fat from the hepatorenal index",
@@ -60,7 +59,6 @@ def hepatorenal_card(
             "patients_from_10_percent": int((fat >= 10).sum()),
             "lowest_fat_percent": float(fat.min()),
             "highest_fat_percent": float(fat.max()),
-            "patients_digest": digest,
         },
         "initial_weights": {"source": "none"},
         "protocol": {

@@ -5,6 +5,7 @@ channels its feature map has, the normalisation it was trained with, and where i
 come from. Another backbone is another row.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Backbone:
-    """A feature extractor: (N, 3, H, W) to (N, channels, ceil(H / 32), ceil(W / 32)).
+    """A feature extractor: (N, 3, H, W) to (N, channels, H / 32, W / 32).
 
+    Where 32 does not divide, ResNet and EfficientNet round up, VGG and DenseNet down: 240x345
+    gives 8x11 or 7x10.
     build : makes the network with random weights. imagenet : reads its ImageNet weights, from a
     local file if one is given; needs internet or a package otherwise. origin : where the weights
     come from and under which licence, as a model card says it.
@@ -64,13 +67,19 @@ def backbone(name: str) -> Backbone:
     return BACKBONES[name]
 
 
+def _features(network: nn.Module) -> nn.Module:
+    """A torchvision classifier without its pooling and classifier (paper 1's "last two layers")."""
+    if isinstance(features := getattr(network, "features", None), nn.Module):
+        # VGG's end in a ReLU already; DenseNet applies one outside of them, without a layer.
+        return nn.Sequential(features, nn.ReLU())
+    return nn.Sequential(*list(network.children())[:-2])
+
+
 def _torchvision(name: str) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         import torchvision
 
-        network = torchvision.models.get_model(name, weights=None)
-        # The last two layers are the average pooling and the classifier (paper 1).
-        return nn.Sequential(*list(network.children())[:-2])
+        return _features(torchvision.models.get_model(name, weights=None))
 
     return build
 
@@ -81,10 +90,16 @@ def _torchvision_weights(name: str, weights: str) -> Callable[[Path | None], Wei
 
         network = torchvision.models.get_model(name, weights=weights if file is None else None)
         if file is not None:
-            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        return dict(nn.Sequential(*list(network.children())[:-2]).state_dict())
+            tensors = torch.load(file, map_location="cpu", weights_only=True)
+            network.load_state_dict({_layer(key): value for key, value in tensors.items()})
+        return dict(_features(network).state_dict())
 
     return read
+
+
+def _layer(key: str) -> str:
+    """DenseNet's file still says 'norm.1' where the network of today says 'norm1'."""
+    return re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)
 
 
 def _timm(name: str) -> Callable[[], nn.Module]:
@@ -124,6 +139,30 @@ BACKBONES: dict[str, Backbone] = {
         origin="torchvision ResNet50_Weights.IMAGENET1K_V1 (BSD-3-Clause)",
         build=_torchvision("resnet50"),
         imagenet=_torchvision_weights("resnet50", "IMAGENET1K_V1"),
+    ),
+    "resnet18": Backbone(
+        channels=512,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        origin="torchvision ResNet18_Weights.IMAGENET1K_V1 (BSD-3-Clause)",
+        build=_torchvision("resnet18"),
+        imagenet=_torchvision_weights("resnet18", "IMAGENET1K_V1"),
+    ),
+    "densenet121": Backbone(
+        channels=1024,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        origin="torchvision DenseNet121_Weights.IMAGENET1K_V1 (BSD-3-Clause)",
+        build=_torchvision("densenet121"),
+        imagenet=_torchvision_weights("densenet121", "IMAGENET1K_V1"),
+    ),
+    "vgg16_bn": Backbone(
+        channels=512,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        origin="torchvision VGG16_BN_Weights.IMAGENET1K_V1 (BSD-3-Clause)",
+        build=_torchvision("vgg16_bn"),
+        imagenet=_torchvision_weights("vgg16_bn", "IMAGENET1K_V1"),
     ),
     "efficientnet_lite0": Backbone(
         channels=1280,

@@ -11,7 +11,9 @@ CARD = "card.toml"
 VALIDATION_STATUSES = (
     "validated on patients",
     "cross-validated on public data",
+    "cross-validated on local data",
     "simulated data only",
+    "not validated",
 )
 
 

@@ -49,8 +49,12 @@ def load_bundle(name: str, folders: Sequence[Path] = ()) -> Bundle:
     Raises BundleError when it is missing, its card is incomplete, or its digest does not match.
     """
     for directory in (*folders, SHIPPED):
-        if (directory / name / CARD).is_file():
-            return read_bundle(directory / name)
+        folder = directory / name
+        if (folder / CARD).is_file() or folder.is_symlink():
+            # A link is followed once: card and weights are of one version, whatever is installed
+            # between reading the one and loading the other. One that leads nowhere is an error:
+            # another model of the name must not take its place in silence.
+            return read_bundle(folder.resolve(), name)
     searched = ", ".join(str(directory) for directory in (*folders, SHIPPED))
     raise BundleError(
         f"bundle {name!r}: not found in {searched}; "
@@ -59,21 +63,22 @@ def load_bundle(name: str, folders: Sequence[Path] = ()) -> Bundle:
     )
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """The bundle in a folder, verified as ``load_bundle`` says."""
-    card = _read_card(folder)
+def read_bundle(folder: Path, name: str | None = None) -> Bundle:
+    """The bundle in a folder, verified as ``load_bundle`` says; name : the folder's by default."""
+    name = name or folder.resolve().name
+    card = _read_card(folder, name)
     weights = folder / WEIGHTS
     if not weights.is_file():
-        raise BundleError(f"bundle {folder.name!r}: {WEIGHTS} is missing; install the bundle again")
+        raise BundleError(f"bundle {name!r}: {WEIGHTS} is missing; install the bundle again")
     digest = file_digest(weights)
     if digest != card["digest"]:
         raise BundleError(
-            f"bundle {folder.name!r}: {WEIGHTS} has sha256 {digest[:12]}…, its card says "
+            f"bundle {name!r}: {WEIGHTS} has sha256 {digest[:12]}…, its card says "
             f"{card['digest'][:12]}…: the weights were damaged or exchanged; "
             "install the bundle again"
         )
     return Bundle(
-        name=folder.name,
+        name=name,
         folder=folder,
         system=card["system"],
         version=card["version"],
@@ -107,22 +112,22 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_card(folder: Path) -> Mapping[str, Any]:
+def _read_card(folder: Path, name: str) -> Mapping[str, Any]:
     try:
         card = tomllib.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BundleError(
-            f"bundle {folder.name!r}: {CARD} cannot be read ({error}); install the bundle again"
+            f"bundle {name!r}: {CARD} cannot be read ({error}); install the bundle again"
         ) from error
     for key, kind in _REQUIRED.items():
         if not isinstance(card.get(key), kind):
             raise BundleError(
-                f"bundle {folder.name!r}: {CARD} needs {key!r} as a {kind.__name__}; "
+                f"bundle {name!r}: {CARD} needs {key!r} as a {kind.__name__}; "
                 "correct the card or install the bundle again"
             )
     if card["validation_status"] not in VALIDATION_STATUSES:
         raise BundleError(
-            f"bundle {folder.name!r}: validation_status {card['validation_status']!r} is not one "
+            f"bundle {name!r}: validation_status {card['validation_status']!r} is not one "
             f"of {', '.join(map(repr, VALIDATION_STATUSES))}; correct the card"
         )
     return card

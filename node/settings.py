@@ -219,6 +219,16 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         return self.database.url or f"sqlite:///{(self.data / 'hepanode.sqlite').resolve()}"
 
+    @property
+    def bundle_store(self) -> Path:
+        """Where `hepanode models install` keeps bundles."""
+        return self.data / "bundles"
+
+    @property
+    def bundle_folders(self) -> tuple[Path, ...]:
+        """Where bundles are searched before the shipped ones: an installed one goes first."""
+        return (self.bundle_store, *self.analysis.bundle_folders)
+
     def destination(self, name: str) -> Destination | None:
         return next((d for d in self.destinations if d.name == name), None)
 

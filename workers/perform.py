@@ -36,7 +36,7 @@ class Performer:
         self._settings = settings
         self._db = db
         self._store = InstanceStore(settings.data, settings.storage.min_free_mib)
-        self._models = LoadedModels(settings.analysis)
+        self._models = LoadedModels(settings.analysis, settings.bundle_folders)
 
     def perform(self, claim: Claim, stages: Stages) -> bool:
         """Analyse the study and commit its results; False when the lease was lost meanwhile.

@@ -5,6 +5,7 @@ probability fitted to that share would cry wolf in a clinic. So scores are calib
 classes were equally common: probability 0.5 then means that the image speaks for neither.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,15 @@ def fit_platt(truth: Floats, logits: Floats) -> Platt:
     model = LogisticRegression(C=1e4, class_weight="balanced")
     model.fit(np.asarray(logits)[:, None], truth)
     return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+
+def cross_calibrated(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -> Floats:
+    """Probability of each row by the scaling that the other folds gave."""
+    probability = np.empty(len(truth))
+    for held in folds:
+        rest = np.setdiff1d(np.arange(len(truth)), held)
+        probability[held] = fit_platt(truth[rest], logits[rest])(logits[held])
+    return probability
 
 
 def brier_score(truth: Floats, probability: Floats) -> float:

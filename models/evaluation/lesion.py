@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluation.calibration import Platt, brier_score, calibration_error, fit_platt
+from models.evaluation.calibration import (
+    Platt,
+    brier_score,
+    calibration_error,
+    cross_calibrated,
+    fit_platt,
+)
 from models.evaluation.geometry import geometry_scores
 from models.evaluation.metrics import (
     RESAMPLES,
@@ -35,7 +41,6 @@ class LabelEvaluation:
 def evaluate_label(
     truth: Floats,
     logits: Floats,
-    averaged: Floats,
     geometry: npt.NDArray[np.float64],
     folds: Sequence[Sequence[int]],
     *,
@@ -43,21 +48,17 @@ def evaluate_label(
 ) -> LabelEvaluation:
     """Figures of one label over the images on which it is known.
 
-    truth : (n,) 0 or 1. logits : (n,) out of fold, as the detector computes them; averaged : with
-    the mirror image, for comparison. geometry : (n, f) features of the confound baseline.
-    folds : held-out indices.
+    truth : (n,) 0 or 1. logits : (n,) out of fold, as the detector computes them.
+    geometry : (n, f) features of the confound baseline. folds : held-out indices.
 
     Calibration and threshold that figures are reported for are fitted on the other folds.
     """
     baseline = geometry_scores(geometry, truth, folds)
-    probability = np.empty(len(truth))
+    probability = cross_calibrated(truth, logits, folds)
     called = np.empty(len(truth))
     for held in folds:
         rest = np.setdiff1d(np.arange(len(truth)), held)
-        scaling = fit_platt(truth[rest], logits[rest])
-        threshold = youden_threshold(truth[rest], scaling(logits[rest]))
-        probability[held] = scaling(logits[held])
-        called[held] = probability[held] >= threshold
+        called[held] = logits[held] >= youden_threshold(truth[rest], logits[rest])
     final = fit_platt(truth, logits)
 
     def lead(truth: Floats, model: Floats, other: Floats) -> float:
@@ -70,7 +71,6 @@ def evaluate_label(
         "auc": figure(area_under_curve, truth, logits).as_card(),
         "auc_geometry_only": figure(area_under_curve, truth, baseline).as_card(),
         "auc_lead_over_geometry": figure(lead, truth, logits, baseline).as_card(),
-        "auc_with_flip_average": figure(area_under_curve, truth, averaged).as_card(),
         "auc_mean_of_folds": round(
             float(np.mean([area_under_curve(truth[held], logits[held]) for held in folds])), 3
         ),
@@ -82,16 +82,6 @@ def evaluate_label(
         "negative": int((1 - truth).sum()),
     }
     return LabelEvaluation(figures, final, youden_threshold(truth, final(logits)))
-
-
-def peak_hits(attention: Floats, boxes: Floats) -> npt.NDArray[np.float64]:
-    """1 where the strongest attention cell touches the lesion's box, 0 where not, per image.
-
-    attention : (n, h, w). boxes : (n, h, w), above 0 in cells that a box covers in part.
-    """
-    peaks = attention.reshape(len(attention), -1).argmax(axis=1)
-    covered = boxes.reshape(len(boxes), -1)[np.arange(len(boxes)), peaks] > 0
-    return np.asarray(covered, dtype=np.float64)
 
 
 def _defined(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floats], float]:

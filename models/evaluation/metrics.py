@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 from sklearn.metrics import roc_curve
 
 Floats = npt.NDArray[np.floating]
@@ -58,8 +57,20 @@ def area_under_curve(truth: Floats, score: Floats) -> float:
     negative = len(truth) - positive
     if not positive or not negative:
         return float("nan")
-    ranks = float(rankdata(score)[truth == 1].sum())
-    return (ranks - positive * (positive + 1) / 2) / (positive * negative)
+    total = float(ranks(score)[truth == 1].sum())
+    return (total - positive * (positive + 1) / 2) / (positive * negative)
+
+
+def ranks(values: Floats) -> Floats:
+    """(n,) ranks from 1, ties sharing their mean. A bootstrap calls this thousands of times, and
+    scipy's ``rankdata`` spends most of its time on looking at its argument."""
+    order = np.argsort(values)
+    ordered = values[order]
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    after = np.append(first[1:], len(values))
+    found = np.empty(len(values))
+    found[order] = np.repeat((first + after + 1) / 2.0, after - first)
+    return found
 
 
 def sensitivity(truth: Floats, positive: Floats) -> float:

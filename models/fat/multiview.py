@@ -1,7 +1,7 @@
 """Liver fat from four standard views (Byra et al. 2021, paper 5) at inference."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,20 @@ VIEWS = (
     "liver/kidney",
 )
 
-ESTIMATORS = (*VIEWS, "any view")
-"""Rows of the heads; the last was fitted over all views, for frames whose view is unknown."""
+ANY_VIEW = "any view"
+
+ESTIMATORS = (*VIEWS, ANY_VIEW)
+"""Rows of the heads; the last was fitted over all views, for frames whose view is unknown. A card
+may name fewer views: those that had no labelled frames have no estimator."""
 
 QUANTITIES = ("fat_percent", "p_5", "p_10")
 """Columns of the heads: a Lasso for the fat fraction, logits for >= 5 % and >= 10 %."""
 
 FAT_RANGE = (0.0, 50.0)
 """Per cent. A linear estimate may leave what a proton density fat fraction of liver can be."""
+
+LinearMap = tuple[torch.Tensor, torch.Tensor]
+"""Weight (…, C) and bias (…)."""
 
 _BATCH = 4
 
@@ -39,14 +45,15 @@ _BATCH = 4
 class FatReading:
     """What one frame says.
 
-    view : one of ``VIEWS``, or None when it was read by the estimator for any view.
+    view : one of ``VIEWS``, or None when it was read by the estimator for any view, because the
+    view is unknown or has no estimator of its own.
     fat_percent : proton density fat fraction in %, clamped to ``FAT_RANGE``. p_5, p_10 :
     probability of a fraction of at least 5 % and 10 %; the paper fits the two apart, so here
     p_10 is held at p_5 where it would exceed it. cam : (h, w) float32, signed class
     activation map of p_5 in logits (Zhou et al. 2016): positive speaks for fat; its mean plus the
     head's intercept is the logit. window : x0, y0, x1, y1 of the given image that cam covers.
     familiar : whether the frame is like those that the estimator was fitted on (models.fat.scope);
-    where it is not, the numbers mean nothing.
+    where it is not, the numbers mean nothing. features : (C,) pooled features, for the composite.
     """
 
     view: str | None
@@ -56,6 +63,7 @@ class FatReading:
     cam: npt.NDArray[np.float32]
     window: Window
     familiar: bool
+    features: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -84,14 +92,17 @@ class MultiviewFat:
         scope: Scope,
         bundle: Bundle,
         device: str,
+        composite: LinearMap | None = None,
     ) -> None:
         self.bundle = bundle
+        self.estimators = _estimators(bundle)
         self._device = torch.device(device)
         self._network = fold_normalisation(network).to(self._device)
         self._network.to(memory_format=torch.channels_last)
         self._weight = weight
         self._bias = bias
         self._scope = scope
+        self._composite = composite
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "MultiviewFat":
@@ -102,14 +113,14 @@ class MultiviewFat:
                 f"there are {', '.join(BACKBONES)}"
             )
         tensors = read_weights(bundle)
-        weight = tensors.pop("heads.weight", torch.empty(0))
-        bias = tensors.pop("heads.bias", torch.empty(0))
-        shape = (len(ESTIMATORS), len(QUANTITIES))
-        if weight.shape != (*shape, BACKBONES[bundle.backbone].channels) or bias.shape != shape:
-            raise BundleError(
-                f"bundle {bundle.name!r}: its heads have shape {tuple(weight.shape)}; expected "
-                f"{shape} estimators and quantities over the features of {bundle.backbone}"
-            )
+        channels = BACKBONES[bundle.backbone].channels
+        heads = _take(
+            tensors, "heads", (len(_estimators(bundle)), len(QUANTITIES)), channels, bundle
+        )
+        composite = None
+        if "composite.weight" in tensors:
+            width = len(VIEWS) * channels
+            composite = _take(tensors, "composite", (len(QUANTITIES),), width, bundle)
         try:
             scope = Scope.take(tensors)
         except KeyError as error:
@@ -119,7 +130,7 @@ class MultiviewFat:
             ) from None
         network = build_backbone(bundle.backbone)
         fill(network, tensors, bundle)
-        return cls(network, weight, bias, scope, bundle, device)
+        return cls(network, *heads, scope, bundle, device, composite)
 
     def read(
         self, images: Sequence[npt.NDArray[np.uint8]], views: Sequence[str | None]
@@ -164,6 +175,19 @@ class MultiviewFat:
         )
         return FatEstimate(fat, p_5, p_10, views, tuple(frame for group in used for frame in group))
 
+    def composite(self, readings: Sequence[FatReading]) -> FatEstimate | None:
+        """The study's estimate by the composite model (paper 5): the features of the four views
+        side by side, those of one view averaged. None where a view is missing or the bundle has no
+        such model."""
+        frames = [[row for row in readings if row.view == view] for view in VIEWS]
+        if self._composite is None or not all(frames):
+            return None
+        means = [np.mean([row.features for row in group], axis=0) for group in frames]
+        weight, bias = self._composite
+        values = (weight @ torch.from_numpy(np.concatenate(means)).float() + bias).tolist()
+        used = tuple(row for group in frames for row in group)
+        return FatEstimate(*_quantities(*values), VIEWS, used)
+
     def _read_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], views: Sequence[str | None]
     ) -> Iterator[FatReading]:
@@ -175,19 +199,56 @@ class MultiviewFat:
             features = self._network(tensor).float().cpu()
         distances = self._scope.distance(features.mean(dim=(2, 3)).numpy())
         for frame, view, own, distance in zip(prepared, views, features, distances, strict=True):
-            estimator = ESTIMATORS.index("any view" if view is None else view)
+            known = view if view in self.estimators else None
+            estimator = self.estimators.index(known or ANY_VIEW)
             weight, bias = self._weight[estimator], self._bias[estimator]
-            fat, logit_5, logit_10 = (weight @ own.mean(dim=(1, 2)) + bias).tolist()
-            p_5 = _sigmoid(logit_5)
+            pooled = own.mean(dim=(1, 2))
+            fat, p_5, p_10 = _quantities(*(weight @ pooled + bias).tolist())
             yield FatReading(
-                view=view,
-                fat_percent=min(max(fat, FAT_RANGE[0]), FAT_RANGE[1]),
+                view=known,
+                fat_percent=fat,
                 p_5=p_5,
-                p_10=min(p_5, _sigmoid(logit_10)),
+                p_10=p_10,
                 cam=torch.einsum("c,chw->hw", weight[1], own).numpy(),
                 window=frame.window,
                 familiar=bool(distance <= self._scope.limit),
+                features=pooled.numpy(),
             )
+
+
+def _estimators(bundle: Bundle) -> tuple[str, ...]:
+    """Those of the card, in the order of the heads; BundleError when they cannot be such."""
+    names = tuple(bundle.card.get("estimators", ESTIMATORS))
+    if ANY_VIEW not in names or not set(names) <= set(ESTIMATORS):
+        raise BundleError(
+            f"bundle {bundle.name!r}: its card has the estimators {', '.join(map(str, names))}; "
+            f"expected {ANY_VIEW!r} and some of {', '.join(VIEWS)}"
+        )
+    return names
+
+
+def _take(
+    tensors: dict[str, torch.Tensor],
+    name: str,
+    shape: tuple[int, ...],
+    channels: int,
+    bundle: Bundle,
+) -> LinearMap:
+    """Weight and bias out of a bundle's tensors; BundleError when they have another shape."""
+    weight = tensors.pop(f"{name}.weight", torch.empty(0))
+    bias = tensors.pop(f"{name}.bias", torch.empty(0))
+    if weight.shape != (*shape, channels) or bias.shape != shape:
+        raise BundleError(
+            f"bundle {bundle.name!r}: its {name} have shape {tuple(weight.shape)}; expected "
+            f"{shape} estimators and quantities over {channels} features of {bundle.backbone}"
+        )
+    return weight, bias
+
+
+def _quantities(fat: float, logit_5: float, logit_10: float) -> tuple[float, float, float]:
+    """Fat in % within ``FAT_RANGE``, P(>= 5 %), and P(>= 10 %) held at the one before."""
+    p_5 = _sigmoid(logit_5)
+    return min(max(fat, FAT_RANGE[0]), FAT_RANGE[1]), p_5, min(p_5, _sigmoid(logit_10))
 
 
 def _sigmoid(logit: float) -> float:

@@ -5,7 +5,7 @@ their spread, and the mean energy outside them. A frame's distance is its mean s
 along the directions plus its energy outside them over the mean one: about 2 for a fitted frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -35,8 +35,10 @@ class Scope:
         """From pooled features (n, C) of frames fitted on, and of others of the same kind."""
         mean = fitted.mean(axis=0)
         _, singular, directions = np.linalg.svd(fitted - mean, full_matrices=False)
-        directions = directions[:DIRECTIONS]
-        spread = singular[:DIRECTIONS] / np.sqrt(len(fitted))
+        # The last directions of a few frames have no spread: keep at most a quarter of them.
+        count = min(DIRECTIONS, max(1, len(fitted) // 4))
+        directions = directions[:count]
+        spread = singular[:count] / np.sqrt(len(fitted))
         centred = fitted - mean
         rest = centred - centred @ directions.T @ directions
         unlimited = cls(mean, directions, spread, float((rest**2).sum(axis=1).mean()), np.inf)
@@ -50,6 +52,10 @@ class Scope:
         rest = centred - along @ self.directions
         scores = ((along / self.spread) ** 2).mean(axis=1)
         return np.asarray(scores + (rest**2).sum(axis=1) / self.outside, dtype=np.float64)
+
+    def limited(self, limit: float) -> Self:
+        """The same with another limit."""
+        return replace(self, limit=limit)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What a bundle keeps."""

@@ -39,4 +39,5 @@ def imagenet_tensor(
     stack = grey if isinstance(grey, torch.Tensor) else torch.from_numpy(np.stack(grey))
     colour = (stack.float() / 255.0)[:, None].expand(-1, 3, -1, -1)
     shape = (1, 3, 1, 1)
-    return (colour - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
+    centre = torch.tensor(mean, device=stack.device).view(shape)
+    return (colour - centre) / torch.tensor(std, device=stack.device).view(shape)

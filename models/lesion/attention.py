@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
 from models.backbones import BACKBONES
 from models.bundle import Bundle
@@ -13,7 +15,7 @@ from models.errors import BundleError
 from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
 from models.lesion.network import AttentionNetwork
-from models.lesion.preprocessing import prepare
+from models.lesion.preprocessing import SIZE, prepare
 from models.weights import fill, read_weights
 
 _BATCH = 4
@@ -24,28 +26,47 @@ class AttentionReading:
     """What the detector says of one image.
 
     probabilities : by label, only labels that the bundle has. 'lesion' is the probability that
-    the image shows a focal lesion. 'malignant' is conditional on a lesion being present: it was
-    trained on images with a mass only and means nothing where 'lesion' is low. Both are
-    calibrated for equal prior of their two classes (Platt scaling in the card).
+    the image shows a focal lesion. 'malignant' and the types are conditional on a lesion being
+    present: they were trained on images with a mass only and mean nothing where 'lesion' is low.
+    All are calibrated for equal prior of their two classes (Platt scaling in the card).
+    logits : by label, before that calibration.
     attention : (h, w) float32 0..1, the local prediction per cell, over the window.
     window : x0, y0, x1, y1 of the given image, the fan crop that the attention covers.
     """
 
     probabilities: Mapping[str, float]
+    logits: Mapping[str, float]
     attention: npt.NDArray[np.float32]
     window: Window
 
 
-class AttentionDetector:
-    """Reads B-mode images of the liver; made by ``load`` from a bundle."""
+@dataclass(frozen=True)
+class Member:
+    """One network of the ensemble. size : (height, width) of its input. labels : those that it
+    speaks for: the paper keeps separate best weights per task."""
 
-    def __init__(self, network: AttentionNetwork, bundle: Bundle, device: str) -> None:
-        preprocessing = bundle.card["preprocessing"]
+    backbone: str
+    size: tuple[int, int]
+    focus: tuple[float, ...]
+    labels: tuple[str, ...]
+    network: AttentionNetwork
+
+
+class AttentionDetector:
+    """Reads B-mode images of the liver; made by ``load`` from a bundle.
+
+    A label's logit is the mean over the members that speak for it, the attention the mean over
+    all, on the grid of the first.
+    """
+
+    def __init__(self, members: Sequence[Member], bundle: Bundle, device: str) -> None:
         self.bundle = bundle
         self._device = torch.device(device)
-        self._network = fold_normalisation(network).to(self._device)
-        self._network.to(memory_format=torch.channels_last)
-        self._flip = bool(preprocessing.get("flip_average", False))
+        self._members = tuple(members)
+        for member in members:
+            fold_normalisation(member.network).to(self._device)
+            member.network.to(memory_format=torch.channels_last)
+        self._flip = bool(bundle.card["preprocessing"].get("flip_average", False))
         scaling = [bundle.card.get("calibration", {}).get(label, {}) for label in bundle.labels]
         self._slope = torch.tensor([float(row.get("slope", 1.0)) for row in scaling])
         self._intercept = torch.tensor([float(row.get("intercept", 0.0)) for row in scaling])
@@ -53,15 +74,24 @@ class AttentionDetector:
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "AttentionDetector":
         """The detector of a bundle; BundleError when the weights do not fit its card."""
-        if bundle.backbone not in BACKBONES:
+        tensors = read_weights(bundle)
+        rows = bundle.card.get("members") or [{}]
+        members = [_member(row, bundle) for row in rows]
+        for number, member in enumerate(members):
+            prefix = f"{number}." if "members" in bundle.card else ""
+            own = {
+                key.removeprefix(prefix): value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
+            fill(member.network, own, bundle)
+        unspoken = set(bundle.labels) - {label for member in members for label in member.labels}
+        if unspoken:
             raise BundleError(
-                f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-                f"there are {', '.join(BACKBONES)}"
+                f"bundle {bundle.name!r}: no member speaks for {', '.join(sorted(unspoken))}; "
+                "correct the card or fit it again"
             )
-        focus = bundle.card["preprocessing"].get("focus", [1.0])
-        network = AttentionNetwork(bundle.backbone, bundle.labels, focus)
-        fill(network, read_weights(bundle), bundle)
-        return cls(network, bundle, device)
+        return cls(members, bundle, device)
 
     def read(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[AttentionReading]:
         """One reading per image, in order.
@@ -76,22 +106,43 @@ class AttentionDetector:
         ]
 
     def _read_batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> Iterator[AttentionReading]:
-        prepared = [prepare(image) for image in images]
-        row = BACKBONES[self.bundle.backbone]
-        tensor = imagenet_tensor([image.grey for image in prepared], row.mean, row.std)
-        logits, local = forward_flipped(
-            self._network,
-            tensor.to(self._device, memory_format=torch.channels_last),
-            flip=self._flip,
-        )
-        probabilities = torch.sigmoid(logits.cpu() * self._slope + self._intercept).tolist()
-        attention = local.cpu().numpy()
-        for image, values, cells in zip(prepared, probabilities, attention, strict=True):
-            yield AttentionReading(
-                probabilities=dict(zip(self.bundle.labels, values, strict=True)),
-                attention=cells,
-                window=image.window,
+        labels = self.bundle.labels
+        total = torch.zeros(len(images), len(labels))
+        voices = torch.zeros(len(labels))
+        maps: list[torch.Tensor] = []
+        windows: list[Window] = []
+        for member in self._members:
+            prepared = [prepare(image, member.size) for image in images]
+            windows = [image.window for image in prepared]
+            row = BACKBONES[member.backbone]
+            tensor = imagenet_tensor([image.grey for image in prepared], row.mean, row.std)
+            logits, local = forward_flipped(
+                member.network,
+                tensor.to(self._device, memory_format=torch.channels_last),
+                flip=self._flip,
             )
+            places = [labels.index(label) for label in member.labels]
+            total[:, places] += logits.cpu()
+            voices[places] += 1
+            maps.append(local.cpu())
+        logits = total / voices
+        probabilities = torch.sigmoid(logits * self._slope + self._intercept)
+        attention = mean_attention(maps).numpy()
+        for number, window in enumerate(windows):
+            yield AttentionReading(
+                probabilities=dict(zip(labels, probabilities[number].tolist(), strict=True)),
+                logits=dict(zip(labels, logits[number].tolist(), strict=True)),
+                attention=attention[number],
+                window=window,
+            )
+
+
+def mean_attention(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(N, h, w): the mean of several members' maps, on the grid of the first."""
+    first, *others = maps
+    shape = (first.shape[1], first.shape[2])
+    resized = [functional.adaptive_avg_pool2d(each[:, None], shape)[:, 0] for each in others]
+    return torch.stack([first, *resized]).mean(dim=0)
 
 
 @torch.inference_mode()
@@ -107,6 +158,27 @@ def forward_flipped(
         labels = (labels + mirrored.labels) / 2
         attention = (attention + torch.sigmoid(mirrored.local).flip(2)) / 2
     return labels, attention
+
+
+def _member(row: Mapping[str, Any], bundle: Bundle) -> Member:
+    """A card's row; what it leaves out is the card's own, as in a bundle of one network."""
+    preprocessing = bundle.card["preprocessing"]
+    name = str(row.get("backbone", bundle.backbone))
+    if name not in BACKBONES:
+        raise BundleError(
+            f"bundle {bundle.name!r}: there is no backbone {name!r}; "
+            f"there are {', '.join(BACKBONES)}"
+        )
+    height, width = row.get("size", preprocessing.get("size", SIZE))
+    focus = tuple(float(scale) for scale in row.get("focus", preprocessing.get("focus", [1.0])))
+    labels = tuple(row.get("labels", bundle.labels))
+    strangers = set(labels) - set(bundle.labels)
+    if strangers:
+        raise BundleError(
+            f"bundle {bundle.name!r}: a member speaks for {', '.join(sorted(strangers))}, which "
+            "'labels' does not name; correct the card"
+        )
+    return Member(name, (height, width), focus, labels, AttentionNetwork(name, labels, focus))
 
 
 SYSTEM = AttentionDetector

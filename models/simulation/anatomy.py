@@ -182,6 +182,7 @@ def _liver_kidney(canvas: Canvas) -> None:
     scene.paint(under, behind.astype(np.float32), 0.8)
     scene.specular[under] *= 0.1
     scene.liver[under | (kidney < 2.0)] = False
+    scene.kidney[kidney < 0] = True
     scene.paint((kidney < 2.5) & (kidney > 0), 3.0, 0.6)
     cortex = who.kidney_echo + 0.8 * smooth_noise(scene.x.shape, (4.0, 2.0), generator)
     scene.paint(kidney < 0, cortex.astype(np.float32), 0.55)
@@ -223,6 +224,7 @@ def _abdominal_wall(canvas: Canvas) -> None:
     scene.paint(depth < 2.2, 3.0, 0.8)
     scene.specular[wall] *= 0.0
     scene.liver[wall] = False
+    scene.kidney[wall] = False
     for place, amplitude in ((who.subcutaneous, 2.5), (who.wall - 1.5, 2.0), (who.wall, 2.5)):
         scene.interface((depth - place).astype(np.float32), amplitude, 0.6)
 

@@ -15,12 +15,14 @@ from models.simulation.scene import smooth_noise
 
 @dataclass(frozen=True)
 class SimulatedFrame:
-    """image : (H, W) uint8. fan, liver : (H, W) bool. lesion_mask : (H, W) bool, or None without a
-    lesion. spacing : mm per pixel (row, column). participant, settings : what it was made of."""
+    """image : (H, W) uint8. fan, liver : (H, W) bool. kidney, lesion_mask : (H, W) bool, or None
+    without one. spacing : mm per pixel (row, column). participant, settings : what it was made of.
+    """
 
     image: npt.NDArray[np.uint8]
     fan: npt.NDArray[np.bool_]
     liver: npt.NDArray[np.bool_]
+    kidney: npt.NDArray[np.bool_] | None
     lesion_mask: npt.NDArray[np.bool_] | None
     spacing: tuple[float, float]
     view: str
@@ -87,6 +89,7 @@ def _frame(
         image=image,
         fan=fan.mask,
         liver=_converted(fan, scene.liver),
+        kidney=_converted(fan, scene.kidney) if scene.kidney.any() else None,
         lesion_mask=lesion_mask,
         spacing=(fan.spacing, fan.spacing),
         view=view,

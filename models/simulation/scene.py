@@ -19,7 +19,7 @@ class Scene:
 
     x, z : mm. echo : backscatter in dB relative to normal liver. attenuation : dB/cm/MHz.
     specular : amplitude of smooth interfaces, 1 being the amplitude of normal liver.
-    liver : true in parenchyma, its vessels and lesions.
+    liver : true in parenchyma, its vessels and lesions. kidney : true within its capsule.
     """
 
     x: Floats
@@ -28,6 +28,7 @@ class Scene:
     attenuation: Floats
     specular: Floats
     liver: Mask
+    kidney: Mask
 
     @classmethod
     def empty(cls, fan: Fan, generator: np.random.Generator) -> "Scene":
@@ -45,6 +46,7 @@ class Scene:
             attenuation=np.full(x.shape, 0.5, np.float32),
             specular=np.zeros(x.shape, np.float32),
             liver=np.zeros(x.shape, bool),
+            kidney=np.zeros(x.shape, bool),
         )
 
     def paint(self, where: Mask, echo: float | Floats, attenuation: float) -> None:

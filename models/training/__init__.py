@@ -1,5 +1,1 @@
-"""Training commands; each writes a bundle with its card.
-
-``python -m models.training.lesion --data DIR --out DIR``
-``python -m models.training.fat --out DIR``
-"""
+"""Training: the protocol of each system, as ``models.systems`` names it."""

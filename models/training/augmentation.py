@@ -26,13 +26,13 @@ def augment(batch: Batch) -> Batch:
     degrees, mirrored half the time. Labels stay.
     """
     count, height, width = batch.images.shape
-    draw = torch.rand(count, 6)
+    draw = torch.rand(count, 6, device=batch.images.device)
     angle = torch.deg2rad((draw[:, 0] * 2 - 1) * 10)
     zoom_x = 0.85 + 0.25 * draw[:, 1]
     zoom_y = 0.85 + 0.25 * draw[:, 2]
     mirror = torch.where(draw[:, 3] < 0.5, -1.0, 1.0)
     aspect = height / width
-    matrix = torch.zeros(count, 2, 3)
+    matrix = batch.images.new_zeros(count, 2, 3)
     matrix[:, 0, 0] = torch.cos(angle) * zoom_x * mirror
     matrix[:, 0, 1] = -torch.sin(angle) * zoom_y * aspect
     matrix[:, 1, 0] = torch.sin(angle) * zoom_x * mirror / aspect
@@ -52,6 +52,7 @@ def mixup(batch: Batch, alpha: float) -> Batch:
     """
     count = len(batch.images)
     share = torch.distributions.Beta(alpha, alpha).sample(torch.Size([count, 1]))
+    share = share.to(batch.images.device)
     other = torch.randperm(count)
     known = share * batch.known + (1 - share) * batch.known[other]
     positive = share * batch.known * batch.targets

@@ -9,7 +9,6 @@ import tomli_w
 import torch
 
 from models.bundle import CARD, WEIGHTS, Bundle
-from models.errors import TrainingError
 from models.registry import file_digest, read_bundle
 from models.weights import write_weights
 
@@ -25,19 +24,19 @@ def write_bundle(
     card: Mapping[str, Any],
     *,
     full: frozenset[str] = frozenset(),
+    networks: int = 1,
 ) -> Bundle:
     """Writes weights and card into a folder and reads them back as a bundle.
 
-    card : everything but the digest. full : tensors that keep their precision. TrainingError when
-    the weights are larger than 14 MB.
+    card : everything but the digest. full : tensors that keep their precision. networks : in the
+    ensemble. A bundle of more than 14 MB a network is written all the same, with a warning: it
+    serves a hospital, but is too large to ship.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(tensors, folder / WEIGHTS, full=full)
     size = (folder / WEIGHTS).stat().st_size
-    if size > LARGEST:
-        raise TrainingError(
-            f"{folder / WEIGHTS} takes {size} bytes, more than {LARGEST}: take a smaller backbone"
-        )
+    if size > LARGEST * networks:
+        log.warning("%s takes %d bytes, too many to ship: see a smaller backbone", folder, size)
     complete = {**card, "digest": file_digest(folder / WEIGHTS)}
     plain = {key: value for key, value in complete.items() if not isinstance(value, Mapping)}
     tables = {key: value for key, value in complete.items() if isinstance(value, Mapping)}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from node.cli import config, database, deliveries, network, processes, results, runs, studies
+from node.cli import (
+    config,
+    database,
+    deliveries,
+    models,
+    network,
+    processes,
+    results,
+    runs,
+    studies,
+    training,
+)
 from node.cli.demo import demo
 from node.cli.doctor import doctor
 from node.cli.session import Config, Session, Verbose, command
@@ -31,5 +42,7 @@ processes.register(app)
 command(app)(network.send)
 command(app)(network.echo)
 command(app)(doctor)
-for noun in (studies, runs, results, deliveries, config, database):
+for verb in (training.train, training.evaluate, training.simulate):
+    command(models.app)(verb)
+for noun in (studies, runs, results, deliveries, models, config, database):
     app.add_typer(noun.app)

@@ -17,6 +17,7 @@ PAGES = (
     ROOT / "CHANGELOG.md",
     DEPLOY / "README.md",
     DEPLOY / "codes.md",
+    ROOT / "models" / "README.md",
 )
 
 

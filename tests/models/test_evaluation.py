@@ -1,14 +1,19 @@
 """Figures, calibration, folds and the confound baseline."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from models.data import Case
+from models.evaluation.attention import challenge_score, peak_in_box
 from models.evaluation.calibration import brier_score, calibration_error, fit_platt
 from models.evaluation.folds import patient_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
-from models.evaluation.lesion import evaluate_label, peak_hits
+from models.evaluation.lesion import evaluate_label
 from models.evaluation.metrics import (
+    Figure,
     area_under_curve,
     bootstrap,
     sensitivity,
@@ -79,7 +84,7 @@ def test_a_label_is_reported_beside_its_confound_baseline() -> None:
     truth, score = scores()
     geometry = np.random.default_rng(1).normal(size=(300, 3))
     folds = [list(range(start, 300, 3)) for start in range(3)]
-    evaluation = evaluate_label(truth, score, score, geometry, folds, resamples=60)
+    evaluation = evaluate_label(truth, score, geometry, folds, resamples=60)
     figures = evaluation.figures
     assert figures["auc"]["value"] == pytest.approx(area_under_curve(truth, score), abs=1e-3)
     assert figures["auc_geometry_only"]["value"] < 0.65
@@ -89,8 +94,24 @@ def test_a_label_is_reported_beside_its_confound_baseline() -> None:
 
 
 def test_an_attention_peak_counts_where_the_box_is() -> None:
-    attention, boxes = np.zeros((2, 3, 4)), np.zeros((2, 3, 4))
-    attention[:, 1, 2] = 1.0
-    boxes[0, 1, 2] = 0.2
-    boxes[1, 0, 0] = 1.0
-    assert peak_hits(attention, boxes).tolist() == [1.0, 0.0]
+    cells = np.zeros((3, 4))
+    cells[1, 2] = 1.0  # of the window 100..500 x 50..350: columns 300 to 400, rows 150 to 250
+    window = (100, 50, 500, 350)
+
+    def hit(*box: float) -> bool:
+        case = Case("a", "a", Path("a.png"), boxes=(box,))
+        return peak_in_box(cells, window, case)
+
+    assert hit(390, 240, 450, 300)
+    assert not hit(401, 150, 450, 250)
+    assert not hit(300, 251, 400, 300)
+
+
+def figures(**values: float) -> dict[str, Figure]:
+    return {name: Figure(value, value, value, 10) for name, value in values.items()}
+
+
+def test_the_score_of_equation_4() -> None:
+    known = figures(detection_auc=0.9, malignancy_auc=0.8, cyst_auc=0.6, metastasis_auc=1.0)
+    assert challenge_score(known) == pytest.approx(0.5 * 0.9 + 0.3 * 0.8 + 0.2 * 0.8)
+    assert challenge_score(figures(detection_auc=0.9, malignancy_auc=0.8)) is None

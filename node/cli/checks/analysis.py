@@ -46,7 +46,7 @@ def models(settings: Settings) -> Iterator[Finding]:
 
     for name in (settings.analysis.lesion_bundle, settings.analysis.fat_bundle):
         try:
-            bundle = load_bundle(name, settings.analysis.bundle_folders)
+            bundle = load_bundle(name, settings.bundle_folders)
         except BundleError as error:
             yield Finding("wrong", "model", str(error))
         else:

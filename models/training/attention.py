@@ -1,0 +1,261 @@
+"""Training and evaluation of the attention detector (paper 1): the system ``attention``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models.bundle import Bundle
+from models.data import Case
+from models.errors import TrainingError
+from models.evaluation.attention import Readings, evaluate_readings, peak_in_box
+from models.evaluation.calibration import cross_calibrated
+from models.evaluation.folds import patient_folds
+from models.evaluation.geometry import geometry_features
+from models.evaluation.lesion import LabelEvaluation, evaluate_label
+from models.evaluation.metrics import Figure, bootstrap
+from models.evaluation.outcome import Evaluation
+from models.lesion.attention import AttentionDetector, mean_attention
+from models.training.attention_card import attention_card
+from models.training.attention_fit import (
+    RECIPES,
+    Fitted,
+    Recipe,
+    as_card,
+    fit_network,
+    predict,
+)
+from models.training.attention_samples import Samples, labels_of, load_samples
+from models.training.card import write_bundle
+from models.training.options import Options
+
+FOLDS = 3
+"""Of paper 1, which draws them three times."""
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Of every case by networks that did not see its patient. logits : (r, n, L) of each repeat.
+    attention : (n, h, w), mean over repeats. folds : held-out indices of the first repeat."""
+
+    logits: npt.NDArray[np.float64]
+    attention: npt.NDArray[np.float32]
+    folds: list[list[int]]
+
+
+def train(cases: Sequence[Case], options: Options) -> Path:
+    """Cross-validates unless ``options.folds`` is 0, fits on all cases, writes the bundle."""
+    recipes = _recipes(options)
+    labels = _labels(cases)
+    samples = _samples(cases, labels, recipes, options)
+    evaluations: Mapping[str, LabelEvaluation] = {}
+    localisation: Figure | None = None
+    if options.folds != 0:
+        found = _out_of_fold(cases, samples, recipes, options)
+        evaluations = _label_evaluations(cases, samples[0], found)
+        localisation = _localisation(cases, samples[0], found)
+    fitted = _fit(range(len(cases)), cases, samples, recipes, "final", options)
+    card = attention_card(
+        recipes, labels, cases, evaluations, localisation, options, _protocol(options)
+    )
+    card["members"] = [as_card(member.recipe, member.labels) for member in fitted]
+    tensors = {
+        f"{number}.{key}": value
+        for number, member in enumerate(fitted)
+        for key, value in member.network.state_dict().items()
+    }
+    folder = options.out / "lesion-attention"
+    return write_bundle(folder, tensors, card, networks=len(fitted)).folder
+
+
+def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:
+    """What a bundle says of cases that it has not seen."""
+    detector = AttentionDetector.load(bundle, options.device)
+    readings, sizes = [], []
+    for number, case in enumerate(cases):
+        options.progress("images", number, len(cases))
+        grey = options.read(case)
+        sizes.append((grey.shape[1], grey.shape[0]))
+        readings.extend(detector.read([grey]))
+    options.progress("images", len(cases), len(cases))
+    every = Readings(
+        labels=bundle.labels,
+        logits=np.asarray([[[row.logits[label] for label in bundle.labels] for row in readings]]),
+        probability=np.asarray(
+            [[row.probabilities[label] for label in bundle.labels] for row in readings]
+        ),
+        attention=[row.attention for row in readings],
+        windows=[row.window for row in readings],
+        sizes=sizes,
+    )
+    return evaluate_readings(cases, every, bundle.title, "the bundle on the given cases", options)
+
+
+def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
+    """The paper's cross-validation by patient, ``options.repeats`` times (the paper: three)."""
+    recipes = _recipes(options)
+    samples = _samples(cases, _labels(cases), recipes, options)
+    found = _out_of_fold(cases, samples, recipes, options)
+    first = samples[0]
+    probability = np.full(found.logits.shape[1:], np.nan)
+    for column in range(len(first.labels)):
+        known, folds = _known(cases, first, column, found.folds)
+        truth = first.targets[known, column].numpy()
+        logits = found.logits.mean(axis=0)[known, column]
+        probability[known, column] = cross_calibrated(truth, logits, folds)
+    readings = Readings(
+        labels=first.labels,
+        logits=found.logits,
+        probability=probability,
+        attention=list(found.attention),
+        windows=first.windows[: len(cases)],
+        sizes=first.sizes[: len(cases)],
+    )
+    return evaluate_readings(cases, readings, None, _protocol(options), options)
+
+
+def _recipes(options: Options) -> tuple[Recipe, ...]:
+    name = options.recipe or "small"
+    if name not in RECIPES:
+        raise TrainingError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
+    recipes = RECIPES[name]
+    if options.backbone is not None:
+        recipes = tuple(replace(recipe, backbone=options.backbone) for recipe in recipes)
+    if options.epochs is not None:
+        recipes = tuple(replace(recipe, epochs=options.epochs) for recipe in recipes)
+    return recipes
+
+
+def _labels(cases: Sequence[Case]) -> tuple[str, ...]:
+    labels = labels_of(cases)
+    if not labels:
+        raise TrainingError(
+            "no label has both answers in these cases: the attention detector needs images with "
+            "and without a lesion, or benign and malignant ones"
+        )
+    return labels
+
+
+def _samples(
+    cases: Sequence[Case], labels: Sequence[str], recipes: Sequence[Recipe], options: Options
+) -> list[Samples]:
+    """Of each recipe, those of one size shared."""
+    by_size = {recipe.size: load_samples(cases, labels, recipe.size, options) for recipe in recipes}
+    return [by_size[recipe.size] for recipe in recipes]
+
+
+def _fit(
+    indices: Sequence[int],
+    cases: Sequence[Case],
+    samples: Sequence[Samples],
+    recipes: Sequence[Recipe],
+    name: str,
+    options: Options,
+) -> list[Fitted]:
+    """The ensemble fitted on some of the cases, and on all that are extra."""
+    states = options.out / "states"
+    states.mkdir(parents=True, exist_ok=True)
+    patients = [case.patient for case in (*cases, *options.extra)]
+    extra = range(len(cases), len(cases) + len(options.extra))
+    return [
+        member
+        for number, (own, recipe) in enumerate(zip(samples, recipes, strict=True))
+        for member in fit_network(
+            own, [*indices, *extra], patients, recipe, states / f"{name}-{number}.pt", options
+        )
+    ]
+
+
+def _out_of_fold(
+    cases: Sequence[Case], samples: Sequence[Samples], recipes: Sequence[Recipe], options: Options
+) -> OutOfFold:
+    count, labels = len(cases), samples[0].labels
+    strata = [str(sorted(case.labels.items())) for case in cases]
+    patients = [case.patient for case in cases]
+    logits = np.zeros((options.repeats, count, len(labels)))
+    attention: torch.Tensor | None = None
+    first: list[list[int]] = []
+    for repeat in range(options.repeats):
+        own = replace(options, seed=options.seed + repeat)
+        folds = patient_folds(strata, patients, options.folds or FOLDS, own.seed)
+        first = first or folds
+        for number, held in enumerate(folds):
+            rest = sorted(set(range(count)) - set(held))
+            fitted = _fit(rest, cases, samples, recipes, f"repeat-{repeat}-fold-{number}", own)
+            said, maps = _read(fitted, samples, recipes, held, labels)
+            logits[repeat, held] = said.numpy()
+            if attention is None:
+                attention = torch.zeros(count, *maps.shape[1:])
+            attention[held] += maps / options.repeats
+    assert attention is not None
+    return OutOfFold(logits, attention.numpy(), first)
+
+
+def _read(
+    fitted: Sequence[Fitted],
+    samples: Sequence[Samples],
+    recipes: Sequence[Recipe],
+    held: Sequence[int],
+    labels: Sequence[str],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and attention of the ensemble, as the detector computes them."""
+    total = torch.zeros(len(held), len(labels))
+    voices = torch.zeros(len(labels))
+    maps = []
+    for member in fitted:
+        own = samples[recipes.index(member.recipe)]
+        logits, local = predict(member, own, held)
+        places = [labels.index(label) for label in member.labels]
+        total[:, places] += logits
+        voices[places] += 1
+        maps.append(local)
+    return total / voices, mean_attention(maps)
+
+
+def _known(
+    cases: Sequence[Case], samples: Samples, column: int, folds: Sequence[Sequence[int]]
+) -> tuple[npt.NDArray[np.intp], list[list[int]]]:
+    """The cases whose label is known, and the folds as places among them."""
+    known = np.flatnonzero(samples.known[: len(cases), column].numpy())
+    place = {int(index): row for row, index in enumerate(known)}
+    return known, [[place[index] for index in held if index in place] for held in folds]
+
+
+def _label_evaluations(
+    cases: Sequence[Case], samples: Samples, found: OutOfFold
+) -> dict[str, LabelEvaluation]:
+    count = len(cases)
+    geometry = geometry_features(samples.sizes[:count], samples.windows[:count])
+    evaluations = {}
+    for column, label in enumerate(samples.labels):
+        known, folds = _known(cases, samples, column, found.folds)
+        evaluations[label] = evaluate_label(
+            samples.targets[known, column].numpy(),
+            found.logits.mean(axis=0)[known, column],
+            geometry[known],
+            folds,
+        )
+    return evaluations
+
+
+def _localisation(cases: Sequence[Case], samples: Samples, found: OutOfFold) -> Figure | None:
+    hits = [
+        peak_in_box(cells, window, case)
+        for cells, window, case in zip(
+            found.attention, samples.windows[: len(cases)], cases, strict=True
+        )
+        if case.boxes
+    ]
+    if not hits:
+        return None
+    return bootstrap(lambda values: float(values.mean()), np.asarray(hits, dtype=np.float64))
+
+
+def _protocol(options: Options) -> str:
+    return (
+        f"{options.repeats} x {options.folds or FOLDS}-fold cross-validation by patient, "
+        "out-of-fold predictions pooled"
+    )

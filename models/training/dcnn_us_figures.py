@@ -1,0 +1,226 @@
+"""What the models of DCNN-US are worth, against each other, in strata, and beside geometry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from models.evaluation.calibration import brier_score, calibration_error
+from models.evaluation.classes import accuracy
+from models.evaluation.delong import DeLong, delong_test, delong_test_unpaired
+from models.evaluation.geometry import geometry_scores
+from models.evaluation.metrics import (
+    Figure,
+    area_under_curve,
+    bootstrap,
+    sensitivity,
+    specificity,
+    youden_threshold,
+)
+from models.evaluation.nomogram import Nomogram
+from models.evaluation.outcome import Chart, Evaluation, Example, Scores
+from models.evaluation.picture import draw
+from models.training.dcnn_us_samples import LesionSamples
+
+Floats = npt.NDArray[np.floating]
+
+SIZES = ((1.0, 2.0, "1.1-2.0 cm"), (2.0, 5.0, "2.1-5.0 cm"), (5.0, np.inf, "over 5.0 cm"))
+"""Paper 2's strata; its lesions are larger than 1.0 cm."""
+
+CLINICAL_ALONE = "clinical factors alone"
+LESION_BRANCH = "LB lesion branch"
+"""What models LBC and LB are made of, as models of their own."""
+
+MODELS = ("LBC", "LB", "L")
+COMPARED = (("LB", "L"), ("LBC", "LB"), ("LBC", CLINICAL_ALONE))
+
+_EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of the lesions that count. probabilities : (n,) by model, the one that speaks last. called :
+    (n,) 1 where it calls the lesion malignant. types : (n, k) probability by background type.
+    attention : of each lesion's first image."""
+
+    probabilities: Mapping[str, npt.NDArray[np.float64]]
+    called: npt.NDArray[np.float64]
+    types: npt.NDArray[np.float64]
+    attention: Sequence[npt.NDArray[np.float32]]
+
+    @property
+    def final(self) -> npt.NDArray[np.float64]:
+        return list(self.probabilities.values())[-1]
+
+
+def evaluation_of(
+    samples: LesionSamples,
+    outcome: Outcome,
+    folds: Sequence[Sequence[int]],
+    *,
+    bundle: str | None,
+    protocol: str,
+    nomogram: Nomogram | None = None,
+    notes: Sequence[str] = (),
+) -> Evaluation:
+    """Figures, charts and examples of the first ``samples.own`` lesions.
+
+    folds : held-out places; the baseline is fitted on the others. Without folds there is none.
+    """
+    truth = samples.truth
+    names = list(outcome.probabilities)
+    figures = _figures(truth, outcome.final, outcome.called) | _calibrated(truth, outcome.final)
+    for name, probability in outcome.probabilities.items():
+        key = f"malignancy_auc_{name.replace(' ', '_')}"
+        figures[key] = bootstrap(area_under_curve, truth, probability)
+    figures.update(_background(samples, outcome.types))
+    baseline: dict[str, Figure] = {}
+    geometry = None
+    if folds:
+        geometry = geometry_scores(samples.geometry[: samples.own], truth, folds)
+        baseline = _figures(truth, geometry, _cross_called(truth, geometry, folds))
+    groups = _groups(samples)
+    return Evaluation(
+        system="dcnn-us",
+        bundle=bundle,
+        protocol=protocol,
+        n=samples.own,
+        figures=figures,
+        baseline=baseline,
+        strata={
+            name: _figures(truth[rows], outcome.final[rows], outcome.called[rows])
+            for name, rows in groups.items()
+        },
+        charts=_charts(truth, outcome, geometry, nomogram),
+        examples=_examples(samples, outcome),
+        notes=(
+            *samples.notes,
+            *notes,
+            f"figures without a model's name are of model {names[-1]}",
+            "baseline: logistic regression on image size and fan crop"
+            if folds
+            else "too few lesions of one class for a geometry-only baseline",
+            *_compared(truth, outcome, groups),
+        ),
+    )
+
+
+def _figures(truth: Floats, probability: Floats, called: Floats) -> dict[str, Figure]:
+    """Those that the classes at hand define."""
+    wanted: dict[str, tuple[Callable[..., float], Floats, bool]] = {
+        "malignancy_auc": (area_under_curve, probability, bool(0 < truth.mean() < 1)),
+        "accuracy": (accuracy, called, True),
+        "sensitivity": (sensitivity, called, bool(truth.any())),
+        "specificity": (specificity, called, not truth.all()),
+    }
+    return {
+        name: bootstrap(statistic, truth, column)
+        for name, (statistic, column, defined) in wanted.items()
+        if defined
+    }
+
+
+def _calibrated(truth: Floats, probability: Floats) -> dict[str, Figure]:
+    scores = {"brier": brier_score, "calibration_error": calibration_error}
+    return {name: bootstrap(_of_both(score), truth, probability) for name, score in scores.items()}
+
+
+def _of_both(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floats], float]:
+    def statistic(truth: Floats, probability: Floats) -> float:
+        return score(truth, probability) if 0 < truth.mean() < 1 else float("nan")
+
+    return statistic
+
+
+def _background(samples: LesionSamples, types: Floats) -> dict[str, Figure]:
+    labels = [row.background for row in samples.lesions[: samples.own]]
+    known = [n for n, label in enumerate(labels) if label in samples.types]
+    if not types.shape[1] or not known:
+        return {}
+    wanted = np.array([list(samples.types).index(str(labels[n])) for n in known], float)
+    called = types[known].argmax(axis=1).astype(float)
+    return {"background_accuracy": bootstrap(accuracy, wanted, called)}
+
+
+def _cross_called(truth: Floats, score: Floats, folds: Sequence[Sequence[int]]) -> Floats:
+    """Calls at the cut-off of largest Youden index among the other folds."""
+    called = np.empty(len(truth))
+    for held in folds:
+        rest = np.setdiff1d(np.arange(len(truth)), held)
+        called[held] = score[held] >= youden_threshold(truth[rest], score[rest])
+    return called
+
+
+def _groups(samples: LesionSamples) -> dict[str, npt.NDArray[np.intp]]:
+    """Places by stratum, those that hold a lesion."""
+    own = samples.lesions[: samples.own]
+    sizes = np.array([np.nan if row.size is None else row.size for row in own])
+    found = {name: np.flatnonzero((sizes > low) & (sizes <= high)) for low, high, name in SIZES}
+    for label in sorted({row.background for row in own if row.background is not None}):
+        found[f"background {label}"] = np.array(
+            [n for n, row in enumerate(own) if row.background == label]
+        )
+    return {name: rows for name, rows in found.items() if len(rows)}
+
+
+def _compared(
+    truth: Floats, outcome: Outcome, groups: Mapping[str, npt.NDArray[np.intp]]
+) -> list[str]:
+    """DeLong's test of each model against the simpler one, and between strata."""
+    notes = []
+    if min(truth.sum(), (1 - truth).sum()) >= 2:
+        for after, before in COMPARED:
+            if {after, before} <= set(outcome.probabilities):
+                columns = outcome.probabilities[after], outcome.probabilities[before]
+                notes.append(_said(f"{after} against {before}", delong_test(truth, *columns)))
+    for first, second in combinations(groups, 2):
+        rows = groups[first], groups[second]
+        alike = first.startswith("background") == second.startswith("background")
+        if alike and all(min(truth[r].sum(), (1 - truth[r]).sum()) >= 2 for r in rows):
+            of_first, of_second = ((truth[r], outcome.final[r]) for r in rows)
+            result = delong_test_unpaired(*of_first, *of_second)
+            notes.append(_said(f"{first} against {second}", result))
+    return notes
+
+
+def _said(what: str, result: DeLong) -> str:
+    return f"{what}: AUC {result.difference:+.3f}, p = {result.p:.4f} (DeLong)"
+
+
+def _charts(
+    truth: Floats, outcome: Outcome, geometry: Floats | None, nomogram: Nomogram | None
+) -> tuple[Chart, ...]:
+    charts: list[Chart] = [
+        Scores(f"Malignancy, model {name}", truth, outcome.probabilities[name], geometry)
+        for name in MODELS
+        if name in outcome.probabilities
+    ]
+    return (*charts, nomogram) if nomogram is not None else tuple(charts)
+
+
+def _examples(samples: LesionSamples, outcome: Outcome) -> tuple[Example, ...]:
+    """The lesions judged best and worst, each with its Grad-CAM and its background."""
+    truth = samples.truth
+    error = np.abs(truth - outcome.final)
+    order = np.argsort(error, kind="stable").tolist()
+    best = [number for number in order if error[number] < 0.5][:_EXAMPLES]
+    worst = [number for number in reversed(order) if error[number] >= 0.5][:_EXAMPLES]
+    return tuple(
+        Example(
+            f"{samples.lesions[number].id}: {'malignant' if truth[number] else 'benign'}, "
+            f"probability of malignancy {outcome.final[number]:.2f}",
+            _picture(samples, number, outcome.attention[number]),
+            good=number in best,
+        )
+        for number in [*best, *worst]
+    )
+
+
+def _picture(
+    samples: LesionSamples, number: int, attention: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    first = samples.crops[samples.lesions[number].images[0]]
+    parts = [draw(first.lesion), draw(first.lesion, heat=attention), draw(first.background)]
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,214 @@
+"""Training and evaluation of joint segmentation and classification (paper 4): the system
+``joint``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.bundle import Bundle
+from models.data import Case
+from models.errors import TrainingError
+from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
+from models.evaluation.folds import patient_folds
+from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative_radius
+from models.evaluation.outcome import Evaluation
+from models.lesion.joint import JointSegmenter
+from models.training.card import write_bundle
+from models.training.joint_card import joint_card
+from models.training.joint_fit import fit_joint
+from models.training.joint_recipes import Recipe, recipe
+from models.training.joint_samples import Lesion, load_lesions, trainable_labels
+from models.training.options import Options
+
+FOLDS = 3
+"""The paper kept 400 of 4309 images for its test; a set of hundreds is better used in folds."""
+
+
+@dataclass(frozen=True)
+class _OutOfFold:
+    """assessed : of each lesion, by a network that did not see its patient. folds : held-out
+    indices, of the first repeat."""
+
+    assessed: list[Assessed]
+    folds: list[list[int]]
+
+
+def train(cases: Sequence[Case], options: Options) -> Path:
+    """Cross-validates unless ``options.folds`` is 0, fits on all cases, writes the bundle."""
+    chosen, lesions, extra, labels = _prepared(cases, options)
+    evaluation: Evaluation | None = None
+    calibration: dict[str, Platt] = {}
+    if options.folds != 0:
+        found = _out_of_fold(lesions, extra, labels, chosen, options)
+        evaluation = _evaluation(lesions, labels, found, chosen, options)
+        for label in labels:
+            _, truth, logits = _answers(lesions, found.assessed, label)
+            calibration[label] = fit_platt(truth, logits)
+    everything = [*lesions, *extra]
+    network = fit_joint(everything, labels, chosen, _state(options, "final"), options)
+    card = joint_card(
+        chosen, labels, everything, _radius(everything), evaluation, calibration, options
+    )
+    return write_bundle(options.out / "lesion-joint", network.state_dict(), card).folder
+
+
+def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:
+    """What a bundle says of cases that it has not seen."""
+    segmenter = JointSegmenter.load(bundle, options.device)
+    lesions = load_lesions(cases, options)
+    if not lesions:
+        raise TrainingError(NO_LESIONS)
+    radius = float(bundle.card["baseline"]["relative_radius"])
+    assessed = _assess_all(segmenter, lesions, radius, "lesions", options)
+    probabilities = {
+        label: np.asarray([segmenter.calibrated(label, row.logits[label]) for row in assessed])
+        for label in segmenter.labels
+    }
+    protocol = "the bundle on the given cases"
+    return evaluate_lesions(lesions, assessed, probabilities, bundle.title, protocol)
+
+
+def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
+    """Cross-validation by patient of the recipe that the options name."""
+    chosen, lesions, extra, labels = _prepared(cases, options)
+    found = _out_of_fold(lesions, extra, labels, chosen, options)
+    return _evaluation(lesions, labels, found, chosen, options)
+
+
+NO_LESIONS = (
+    "no case has an outlined mass or a box: the joint system needs the column mass, for a "
+    "classification-only recipe mass or box"
+)
+
+
+def _prepared(
+    cases: Sequence[Case], options: Options
+) -> tuple[Recipe, list[Lesion], list[Lesion], tuple[str, ...]]:
+    """The recipe, lesions that count, lesions only learned from, and the labels with a head."""
+    chosen = recipe(options.recipe)
+    chosen = replace(
+        chosen,
+        backbone=options.backbone or chosen.backbone,
+        epochs=options.epochs or chosen.epochs,
+    )
+    lesions = _usable(load_lesions(cases, options), chosen)
+    extra = _usable(load_lesions(options.extra, options), chosen)
+    if not lesions:
+        raise TrainingError(NO_LESIONS)
+    labels = trainable_labels(lesions) if chosen.classifies else ()
+    if not labels and not chosen.shape.segments:
+        raise TrainingError(
+            "no label has both answers in these cases: classification needs benign and malignant "
+            "lesions, or several types"
+        )
+    return chosen, lesions, extra, labels
+
+
+def _usable(lesions: Sequence[Lesion], chosen: Recipe) -> list[Lesion]:
+    return [row for row in lesions if row.mask is not None or not chosen.shape.segments]
+
+
+def _out_of_fold(
+    lesions: Sequence[Lesion],
+    extra: Sequence[Lesion],
+    labels: Sequence[str],
+    chosen: Recipe,
+    options: Options,
+) -> _OutOfFold:
+    strata = [str(sorted(lesion.labels.items())) for lesion in lesions]
+    patients = [lesion.patient for lesion in lesions]
+    count = options.folds or FOLDS
+    if len(set(patients)) < count:
+        raise TrainingError(f"{len(set(patients))} patients cannot be divided into {count} folds")
+    repeats: list[list[Assessed]] = []
+    first: list[list[int]] = []
+    for repeat in range(options.repeats):
+        own = replace(options, seed=options.seed + repeat)
+        folds = patient_folds(strata, patients, count, own.seed)
+        first = first or folds
+        assessed = [Assessed()] * len(lesions)
+        for number, held in enumerate(folds):
+            out = set(held)
+            learned = [*(row for place, row in enumerate(lesions) if place not in out), *extra]
+            name = f"repeat-{repeat}-fold-{number}"
+            network = fit_joint(learned, labels, chosen, _state(options, name), own)
+            segmenter = JointSegmenter(
+                network, chosen.backbone, chosen.framing, device=options.device
+            )
+            tested = [lesions[place] for place in held]
+            rows = _assess_all(segmenter, tested, _radius(learned), name, options)
+            for place, row in zip(held, rows, strict=True):
+                assessed[place] = row
+        repeats.append(assessed)
+    return _OutOfFold([_mean(rows) for rows in zip(*repeats, strict=True)], first)
+
+
+def _mean(rows: Sequence[Assessed]) -> Assessed:
+    """One lesion over the repeats."""
+
+    def over(key: str) -> dict[str, float]:
+        first = getattr(rows[0], key)
+        return {name: float(np.mean([getattr(row, key)[name] for row in rows])) for name in first}
+
+    return replace(rows[0], overlaps=over("overlaps"), rivals=over("rivals"), logits=over("logits"))
+
+
+def _assess_all(
+    segmenter: JointSegmenter,
+    lesions: Sequence[Lesion],
+    radius: float,
+    name: str,
+    options: Options,
+) -> list[Assessed]:
+    found = []
+    for number, lesion in enumerate(lesions):
+        options.progress(f"{name} read", number, len(lesions))
+        found.append(assess(segmenter, lesion, radius))
+    options.progress(f"{name} read", len(lesions), len(lesions))
+    return found
+
+
+def _evaluation(
+    lesions: Sequence[Lesion],
+    labels: Sequence[str],
+    found: _OutOfFold,
+    chosen: Recipe,
+    options: Options,
+) -> Evaluation:
+    probabilities = {}
+    for label in labels:
+        known, truth, logits = _answers(lesions, found.assessed, label)
+        place = {index: row for row, index in enumerate(known)}
+        folds = [[place[index] for index in held if index in place] for held in found.folds]
+        probability = np.full(len(lesions), np.nan)
+        probability[known] = cross_calibrated(truth, logits, folds)
+        probabilities[label] = probability
+    protocol = (
+        f"{chosen.title}; {options.repeats} x {options.folds or FOLDS}-fold cross-validation by "
+        "patient, out-of-fold predictions pooled"
+    )
+    return evaluate_lesions(lesions, found.assessed, probabilities, None, protocol)
+
+
+def _answers(
+    lesions: Sequence[Lesion], assessed: Sequence[Assessed], label: str
+) -> tuple[list[int], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of the lesions whose label is known: their places, the answers, and the logits."""
+    known = [place for place, lesion in enumerate(lesions) if label in lesion.labels]
+    truth = np.asarray([lesions[place].labels[label] for place in known], dtype=np.float64)
+    return known, truth, np.asarray([assessed[place].logits[label] for place in known])
+
+
+def _radius(lesions: Sequence[Lesion]) -> float:
+    """The mean relative radius of those with an outline."""
+    found = [relative_radius(lesion) for lesion in lesions if lesion.mask is not None]
+    return float(np.mean(found)) if found else 0.0
+
+
+def _state(options: Options, name: str) -> Path:
+    states = options.out / "states"
+    states.mkdir(parents=True, exist_ok=True)
+    return states / f"{name}.pt"

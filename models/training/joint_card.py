@@ -1,0 +1,130 @@
+"""The model card of the joint system."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from models.backbones import backbone
+from models.data.manifest import MALIGNANT_TYPES
+from models.evaluation.calibration import Platt
+from models.evaluation.outcome import Evaluation
+from models.lesion.joint import MASK
+from models.training import joint_prompts as prompts
+from models.training.joint_recipes import Recipe
+from models.training.joint_samples import Lesion
+from models.training.options import Options
+
+VERSION = "1.0.0"
+
+LIMITS = """\
+Outlines what a user points at, and says nothing of whether it is a lesion: anything in a box gets \
+an outline. Trained and measured with simulated users, never with people. A box is far more \
+reliable than a click. Labels are conditional on a lesion being there; their probabilities are \
+calibrated for equal prior of both answers. Investigational: not for diagnosis."""
+
+_POSSIBLE = ("malignant", *(name for name in MALIGNANT_TYPES if name != "none"))
+
+
+def joint_card(
+    recipe: Recipe,
+    labels: Sequence[str],
+    lesions: Sequence[Lesion],
+    radius: float,
+    evaluation: Evaluation | None,
+    calibration: Mapping[str, Platt],
+    options: Options,
+) -> dict[str, Any]:
+    """Everything a card says but the digest. radius : relative, of the click's rival disc.
+
+    Without an evaluation there are no figures and no calibration.
+    """
+    has = ([MASK] if recipe.shape.segments else []) + list(labels)
+    return {
+        "system": "lesion.joint",
+        "title": "Joint segmentation and classification from a click or box (Ryu et al. 2021)",
+        "version": VERSION,
+        "backbone": recipe.backbone,
+        "labels": has,
+        "lacks": [label for label in (MASK, *_POSSIBLE) if label not in has],
+        "validation_status": options.about.status(validated=evaluation is not None),
+        "limits": " ".join(filter(None, [options.about.limits, LIMITS, _unproven(evaluation)])),
+        "preprocessing": {
+            "view": "fan crop"
+            if recipe.framing.whole
+            else "the box enlarged, each side by its own scale; for clicks first a square around "
+            "them, then the box of what was found",
+            "prompt": "Euclidean distance maps of foreground and background clicks, at most 255; "
+            "a box is one click at its centre and four at its corners",
+            "flip_average": True,
+            "framing": asdict(recipe.framing),
+            "network": asdict(recipe.shape),
+        },
+        "calibration": {
+            label: {"slope": round(row.slope, 5), "intercept": round(row.intercept, 5)}
+            for label, row in calibration.items()
+        },
+        "baseline": {"relative_radius": round(radius, 5)},
+        "data": {
+            **options.about.as_card(),
+            "images": len({lesion.case for lesion in lesions}),
+            "patients": len({lesion.patient for lesion in lesions}),
+            "lesions": len(lesions),
+            **{label: sum(row.labels.get(label) == 1 for row in lesions) for label in labels},
+        },
+        "initial_weights": {
+            "source": backbone(recipe.backbone).origin if options.init is None else "a local file"
+        },
+        "protocol": {
+            "evaluation": "none"
+            if evaluation is None
+            else f"{evaluation.protocol}; intervals are percentile bootstraps over patients",
+            "weights": "one network on all lesions, same recipe; no epoch was selected",
+            "recipe": recipe.title,
+            "users": f"boxes: corners off by up to {prompts.JITTER:.0%} of the side, then "
+            f"{prompts.ENLARGED:.2f} times as large, five an image; clicks: one pixel anywhere in "
+            "the lesion, five an image",
+            "training_prompts": "drawn anew each epoch: boxes, 1 to 5 foreground and 0 to 10 "
+            "background clicks",
+            "loss": _loss(recipe, labels),
+            "optimiser": "AdamW" if recipe.adaptive else "SGD, momentum 0.9",
+            "schedule": "rises over the first epoch, then falls to zero along half a cosine",
+            "rate": recipe.rate,
+            "weight_decay": recipe.decay,
+            "epochs": recipe.epochs,
+            "batch": recipe.batch,
+            "seed": options.seed,
+        },
+        "figures": {} if evaluation is None else _figures(evaluation),
+    }
+
+
+def _loss(recipe: Recipe, labels: Sequence[str]) -> str:
+    parts = ["pixelwise focal loss"] if recipe.shape.segments else []
+    if recipe.shape.segments and recipe.overlap:
+        parts.append("Dice loss")
+    if labels:
+        parts.append("alpha-balanced focal loss of each label")
+    return " + ".join(parts)
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        **{name: figure.as_card() for name, figure in evaluation.figures.items()},
+        "baseline": {name: figure.as_card() for name, figure in evaluation.baseline.items()},
+        "strata": {
+            group: {name: figure.as_card() for name, figure in figures.items()}
+            for group, figures in evaluation.strata.items()
+        },
+    }
+
+
+def _unproven(evaluation: Evaluation | None) -> str:
+    """A sentence on each label that is no surer than what the image's geometry gives away."""
+    if evaluation is None:
+        return ""
+    return " ".join(
+        f"{name}: its interval reaches down to what geometry alone gives, so that the label may "
+        "owe its success to the images' origin."
+        for name, other in evaluation.baseline.items()
+        if name.endswith("_auc") and evaluation.figures[name].low <= other.value
+    )

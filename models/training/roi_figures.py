@@ -1,0 +1,114 @@
+"""What the region classifier's calls are worth, beside what geometry alone would call."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.evaluation.classes import accuracy, class_figures, confusion
+from models.evaluation.geometry import geometry_calls
+from models.evaluation.metrics import Figure, area_under_curve, bootstrap
+from models.evaluation.outcome import Chart, Confusion, Evaluation, Example, Scores
+from models.evaluation.picture import draw
+from models.lesion.roi import CropReadings
+from models.training.roi_samples import MALIGNANCY, RoiSamples
+
+_EXAMPLES = 4
+
+
+def evaluation_of(
+    samples: RoiSamples,
+    readings: CropReadings,
+    folds: Sequence[Sequence[int]],
+    *,
+    system: str,
+    bundle: str | None,
+    protocol: str,
+) -> Evaluation:
+    """Figures, charts and examples of the first ``samples.own`` regions.
+
+    readings : of those, in order. folds : held-out places; the baseline is fitted on the others.
+    Without folds there is no baseline.
+    """
+    truth = samples.targets[: samples.own]
+    called = readings.probabilities.argmax(axis=1)
+    figures = class_figures(truth, called, samples.classes)
+    baseline: dict[str, Figure] = {}
+    notes = [*samples.notes, _majority(truth, samples.classes)]
+    if folds:
+        geometry = samples.geometry[: samples.own]
+        for name, balanced in (("accuracy", False), ("balanced_accuracy", True)):
+            calls = geometry_calls(geometry, truth, folds, balanced=balanced)
+            baseline[name] = class_figures(truth, calls, samples.classes)[name]
+        notes.append("baseline: multinomial logistic regression on image size and fan crop")
+    else:
+        notes.append("too few patients of some class for a geometry-only baseline")
+    if folds and bundle is None:
+        each = [accuracy(truth[list(held)], called[list(held)]) for held in folds]
+        mean, deviation = 100 * np.mean(each), 100 * np.std(each, ddof=1)
+        notes.append(f"accuracy over the folds {mean:.1f} ± {deviation:.1f} % (mean ± SD)")
+    charts: list[Chart] = [
+        Confusion("Regions", samples.classes, confusion(truth, called, len(samples.classes)))
+    ]
+    malignancy = _malignancy(samples, readings.probabilities)
+    if malignancy is not None:
+        figures["malignancy_auc"] = bootstrap(
+            area_under_curve, malignancy.truth, malignancy.probability
+        )
+        charts.append(malignancy)
+    return Evaluation(
+        system=system,
+        bundle=bundle,
+        protocol=protocol,
+        n=samples.own,
+        figures=figures,
+        baseline=baseline,
+        charts=tuple(charts),
+        examples=_examples(samples, readings),
+        notes=tuple(notes),
+    )
+
+
+def _majority(truth: npt.NDArray[np.integer], classes: Sequence[str]) -> str:
+    counts = np.bincount(truth, minlength=len(classes))
+    most = int(counts.argmax())
+    share = 100 * counts[most] / counts.sum()
+    return f"to call every region {classes[most]!r} would be right in {share:.1f} %"
+
+
+def _malignancy(samples: RoiSamples, probabilities: npt.NDArray[np.floating]) -> Scores | None:
+    """Lesions only: the malignant classes' share of the probability that lesions have."""
+    kinds = [MALIGNANCY[name] for name in samples.classes]
+    lesion = np.array([kind is not None for kind in kinds])
+    malignant = np.array([kind == 1 for kind in kinds])
+    truth = samples.targets[: samples.own]
+    rows = lesion[truth]
+    if len(set(malignant[truth[rows]].tolist())) < 2:
+        return None
+    among = probabilities[rows][:, lesion].sum(axis=1)
+    score = probabilities[rows][:, malignant].sum(axis=1) / np.maximum(among, 1e-12)
+    return Scores("Malignant among lesions", malignant[truth[rows]].astype(float), score)
+
+
+def _examples(samples: RoiSamples, readings: CropReadings) -> tuple[Example, ...]:
+    """The surest right calls and the surest wrong ones, with Grad-CAM beside them."""
+    truth = samples.targets[: samples.own]
+    called = readings.probabilities.argmax(axis=1)
+    order = np.argsort(-readings.probabilities.max(axis=1), kind="stable")
+    right = [index for index in order if called[index] == truth[index]][:_EXAMPLES]
+    wrong = [index for index in order if called[index] != truth[index]][:_EXAMPLES]
+    return tuple(
+        Example(
+            f"{samples.ids[index]}: {samples.classes[truth[index]]}, called "
+            f"{samples.classes[called[index]]} ({readings.probabilities[index].max():.2f})",
+            _picture(samples.crops[index], readings.attention[index]),
+            good=bool(called[index] == truth[index]),
+        )
+        for index in [*right, *wrong]
+    )
+
+
+def _picture(
+    crop: npt.NDArray[np.uint8], attention: npt.NDArray[np.floating]
+) -> npt.NDArray[np.uint8]:
+    return np.concatenate([draw(crop), draw(crop, heat=attention)], axis=1)

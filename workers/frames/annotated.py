@@ -1,0 +1,59 @@
+"""The images of a manifest, DICOM among them, as training and evaluation take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data import Case, read_picture
+from models.errors import TrainingError
+from node.errors import FrameError, StorageError
+from node.settings import Analysis
+from workers.findings import EXPLANATION, Dropped, FrameRef
+from workers.frames.reading import read
+
+_PREAMBLE = 128  # PS3.10 7.1
+
+
+@dataclass(frozen=True)
+class CaseReader:
+    """Reads the (H, W) uint8 grey image of a case: DICOM as the worker does, else a picture.
+
+    Raises TrainingError that names the file. Can be pickled, as loader processes need it.
+    """
+
+    analysis: Analysis
+
+    def __call__(self, case: Case) -> NDArray[np.uint8]:
+        try:
+            if is_dicom(case.image):
+                return read_whole(case.image, case.frame, self.analysis)
+            return read_picture(case)
+        except (OSError, FrameError, StorageError) as error:
+            raise TrainingError(f"{case.image}, frame {case.frame}: {error}") from error
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as a DICOM file does; OSError when it cannot be read."""
+    with path.open("rb") as stream:
+        return stream.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"
+
+
+def read_whole(path: Path, number: int, settings: Analysis) -> NDArray[np.uint8]:
+    """(rows, columns) echo levels of a frame, counted from 1, black beyond its B-mode region.
+
+    The size is that of the whole frame, so that outlines drawn on it keep their place, while the
+    echoes are those that the worker's models see. Raises FrameError for a frame that the worker
+    would not analyse, StorageError when the file cannot be opened.
+    """
+    found = next(iter(read(path, [FrameRef("", "", "", number, number)], settings)))
+    if isinstance(found, Dropped):
+        why = EXPLANATION[found.reason]
+        raise FrameError(f"{why}: {found.detail}" if found.detail else why, found.reason)
+    x0, y0, x1, y1 = found.window
+    whole = np.zeros(found.source.shape[:2], np.uint8)
+    whole[y0:y1, x0:x1] = found.image
+    return whole

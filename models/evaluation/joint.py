@@ -17,8 +17,8 @@ from models.evaluation.overlap import Mask, disc_mask, ellipse_mask, jaccard
 from models.evaluation.picture import draw
 from models.lesion.clicks import Prompt
 from models.lesion.joint import JointReading, JointSegmenter
-from models.training.joint_prompts import foreground_clicks, jittered_box
-from models.training.joint_samples import Lesion
+from models.training.joint.prompts import foreground_clicks, jittered_box
+from models.training.joint.samples import Lesion
 
 BOX, TIGHT, CLICK = "mass_jaccard_box", "mass_jaccard_box_tight", "mass_jaccard_click"
 

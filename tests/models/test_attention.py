@@ -9,8 +9,8 @@ from models.errors import TrainingError
 from models.folding import fold_normalisation
 from models.lesion.attention import forward_flipped
 from models.lesion.network import AttentionNetwork, attention_pool
-from models.training.attention_fit import loss
-from models.training.augmentation import Batch
+from models.training.attention.augmentation import Batch
+from models.training.attention.fit import loss
 
 
 class Tiny(nn.Sequential):

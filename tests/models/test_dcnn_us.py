@@ -23,17 +23,17 @@ from models.lesion.dcnn_us_network import Branch, LesionBackgroundNetwork
 from models.lesion.region import Region
 from models.registry import open_system, read_bundle
 from models.systems import protocol, system
-from models.training.dcnn_us_clinical import (
+from models.training.dcnn_us.clinical import (
     clinical_probability,
     fit_clinical,
     nomogram_of,
     usable_factors,
 )
-from models.training.dcnn_us_figures import Outcome, evaluation_of
-from models.training.dcnn_us_fit import RECIPES, fused_loss, lesion_loss, type_loss
-from models.training.dcnn_us_samples import Images, LesionSamples, load_lesions
+from models.training.dcnn_us.figures import Outcome, evaluation_of
+from models.training.dcnn_us.fit import RECIPES, fused_loss, lesion_loss, type_loss
+from models.training.dcnn_us.samples import Images, LesionSamples, load_lesions
+from models.training.dcnn_us.triplet import batch_hard_triplet
 from models.training.options import Options
-from models.training.triplet import batch_hard_triplet
 
 LIVER = [[20, 20], [300, 20], [300, 220], [20, 220]]
 
@@ -42,7 +42,7 @@ LIVER = [[20, 20], [300, 20], [300, 220], [20, 220]]
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals by a hundredth of the resamples: their width is not what is shown here."""
     few = functools.partial(bootstrap, resamples=20)
-    monkeypatch.setattr("models.training.dcnn_us_figures.bootstrap", few)
+    monkeypatch.setattr("models.training.dcnn_us.figures.bootstrap", few)
 
 
 class Tiny(nn.Sequential):

@@ -12,7 +12,7 @@ from models.fat.multiview import ESTIMATORS, VIEWS, FatReading, MultiviewFat
 from models.fat.scope import Scope
 from models.simulation import simulate_frame
 from models.training.card import write_bundle
-from models.training.multiview_heads import fit_classifier, fit_regressor, inverse_frequency
+from models.training.multiview.heads import fit_classifier, fit_regressor, inverse_frequency
 
 CARD = {
     "system": "fat.multiview",

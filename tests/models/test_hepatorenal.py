@@ -18,7 +18,7 @@ from models.fat.hepatorenal_curve import HepatorenalCurve, angle_of, percent_of
 from models.registry import load_bundle, open_system, read_bundle
 from models.systems import SYSTEMS, protocol
 from models.training.card import write_bundle
-from models.training.hepatorenal_fit import fit_curve
+from models.training.hepatorenal.fit import fit_curve
 from models.training.options import Options
 from tests.peers import shared
 

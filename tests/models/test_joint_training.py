@@ -20,9 +20,9 @@ from models.lesion.joint_network import JointNetwork, Shape
 from models.lesion.joint_views import Framing
 from models.registry import open_system, read_bundle
 from models.training import joint as protocol
-from models.training.joint_fit import fit_joint, label_weights
-from models.training.joint_losses import balanced_focal_loss, dice_loss, pixel_focal_loss
-from models.training.joint_prompts import (
+from models.training.joint.fit import fit_joint, label_weights
+from models.training.joint.losses import balanced_focal_loss, dice_loss, pixel_focal_loss
+from models.training.joint.prompts import (
     ENLARGED,
     FAR,
     JITTER,
@@ -32,8 +32,8 @@ from models.training.joint_prompts import (
     foreground_clicks,
     jittered_box,
 )
-from models.training.joint_recipes import RECIPES, Recipe, recipe
-from models.training.joint_samples import JointSamples, Lesion, load_lesions, trainable_labels
+from models.training.joint.recipes import RECIPES, Recipe, recipe
+from models.training.joint.samples import JointSamples, Lesion, load_lesions, trainable_labels
 from models.training.options import Options
 
 

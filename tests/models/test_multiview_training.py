@@ -20,9 +20,9 @@ from models.evaluation.outcome import Agreement
 from models.fat.multiview import ANY_VIEW, VIEWS, MultiviewFat
 from models.registry import load_bundle, read_bundle
 from models.systems import SYSTEMS, protocol
-from models.training import multiview_frames
-from models.training.multiview_frames import VARIANTS, fat_frames
-from models.training.multiview_model import COMPOSITE, MULTIVIEW, estimates, fit_heads
+from models.training.multiview import frames as multiview_frames
+from models.training.multiview.frames import VARIANTS, fat_frames
+from models.training.multiview.model import COMPOSITE, MULTIVIEW, estimates, fit_heads
 from models.training.options import Options
 from tests.peers import shared
 
@@ -55,8 +55,8 @@ def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, "tiny", row)
     quick = functools.partial(bootstrap, resamples=40)
     monkeypatch.setattr("models.evaluation.fat.bootstrap", quick)
-    monkeypatch.setattr("models.training.multiview_heads.CLASSIFIER_GRID", (0.02, 0.16))
-    monkeypatch.setattr("models.training.multiview_heads.LASSO_GRID", (0.1, 1.0))
+    monkeypatch.setattr("models.training.multiview.heads.CLASSIFIER_GRID", (0.02, 0.16))
+    monkeypatch.setattr("models.training.multiview.heads.LASSO_GRID", (0.1, 1.0))
 
 
 def frame(fat: float, seed: int) -> Grey:

@@ -25,8 +25,8 @@ from models.registry import open_system, read_bundle
 from models.systems import protocol, system
 from models.training.options import Options
 from models.training.roi import RECIPES
-from models.training.roi_augmentation import augment_rois
-from models.training.roi_samples import Balanced, choose_classes, class_of, load_rois
+from models.training.roi.augmentation import augment_rois
+from models.training.roi.samples import Balanced, choose_classes, class_of, load_rois
 
 LIVER = [[40, 30], [360, 30], [360, 270], [40, 270]]
 
@@ -36,7 +36,7 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals by a hundredth of the resamples: their width is not what is shown here."""
     few = functools.partial(bootstrap, resamples=20)
     monkeypatch.setattr("models.evaluation.classes.bootstrap", few)
-    monkeypatch.setattr("models.training.roi_figures.bootstrap", few)
+    monkeypatch.setattr("models.training.roi.figures.bootstrap", few)
 
 
 class Tiny(nn.Sequential):

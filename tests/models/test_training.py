@@ -12,7 +12,8 @@ from models.data import Case
 from models.evaluation.outcome import Scores
 from models.registry import read_bundle
 from models.training import attention
-from models.training.attention_fit import (
+from models.training.attention.augmentation import Batch, augment, mixup
+from models.training.attention.fit import (
     RECIPES,
     Fitted,
     Recipe,
@@ -21,8 +22,7 @@ from models.training.attention_fit import (
     only,
     predict,
 )
-from models.training.attention_samples import LABELS, Samples, labels_of, load_samples
-from models.training.augmentation import Batch, augment, mixup
+from models.training.attention.samples import LABELS, Samples, labels_of, load_samples
 from models.training.options import Options
 
 

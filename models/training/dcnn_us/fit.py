@@ -18,11 +18,11 @@ from models.lesion.dcnn_us_network import (
     FusedOutput,
     LesionBackgroundNetwork,
 )
-from models.training.dcnn_us_samples import Images, LesionSamples
+from models.training.dcnn_us.samples import Images, LesionSamples
+from models.training.dcnn_us.triplet import batch_hard_triplet
 from models.training.loop import Schedule, fit
 from models.training.options import Options
-from models.training.roi_augmentation import augment_rois
-from models.training.triplet import batch_hard_triplet
+from models.training.roi.augmentation import augment_rois
 
 _BATCH = 16
 

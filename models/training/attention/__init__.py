@@ -19,8 +19,8 @@ from models.evaluation.lesion import LabelEvaluation, evaluate_label
 from models.evaluation.metrics import Figure, bootstrap
 from models.evaluation.outcome import Evaluation
 from models.lesion.attention import AttentionDetector, mean_attention
-from models.training.attention_card import attention_card
-from models.training.attention_fit import (
+from models.training.attention.card import attention_card
+from models.training.attention.fit import (
     RECIPES,
     Fitted,
     Recipe,
@@ -28,7 +28,7 @@ from models.training.attention_fit import (
     fit_network,
     predict,
 )
-from models.training.attention_samples import Samples, labels_of, load_samples
+from models.training.attention.samples import Samples, labels_of, load_samples
 from models.training.card import write_bundle
 from models.training.options import Options
 

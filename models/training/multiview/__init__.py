@@ -27,10 +27,10 @@ from models.evaluation.outcome import Evaluation
 from models.evaluation.participants import with_fat
 from models.fat.multiview import ESTIMATORS, VIEWS, MultiviewFat
 from models.training.card import write_bundle
-from models.training.multiview_card import multiview_card
-from models.training.multiview_frames import FatFrames, fat_frames
-from models.training.multiview_heads import fat_strata
-from models.training.multiview_model import (
+from models.training.multiview.card import multiview_card
+from models.training.multiview.frames import FatFrames, fat_frames
+from models.training.multiview.heads import fat_strata
+from models.training.multiview.model import (
     COMPOSITE,
     MULTIVIEW,
     ROWS,

@@ -21,20 +21,20 @@ from models.evaluation.outcome import Evaluation
 from models.lesion.clinical import ClinicalModel
 from models.lesion.dcnn_us import DcnnUs, Scores, score_crops
 from models.training.card import write_bundle
-from models.training.dcnn_us_card import Operating, dcnn_us_card
-from models.training.dcnn_us_clinical import (
+from models.training.dcnn_us.card import Operating, dcnn_us_card
+from models.training.dcnn_us.clinical import (
     clinical_probability,
     fit_clinical,
     nomogram_of,
     usable_factors,
 )
-from models.training.dcnn_us_figures import (
+from models.training.dcnn_us.figures import (
     CLINICAL_ALONE,
     LESION_BRANCH,
     Outcome,
     evaluation_of,
 )
-from models.training.dcnn_us_fit import (
+from models.training.dcnn_us.fit import (
     RECIPES,
     Recipe,
     average,
@@ -42,7 +42,7 @@ from models.training.dcnn_us_fit import (
     fit_lesion,
     lesion_logits,
 )
-from models.training.dcnn_us_samples import LesionSamples, load_lesions
+from models.training.dcnn_us.samples import LesionSamples, load_lesions
 from models.training.options import Options
 
 BUNDLE = "lesion-dcnn-us"

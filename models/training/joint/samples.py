@@ -17,12 +17,12 @@ from models.images.outlines import outline_mask
 from models.lesion.clicks import Point, box_clicks
 from models.lesion.joint import network_input
 from models.lesion.joint_views import View, standardised
-from models.training.joint_prompts import (
+from models.training.joint.prompts import (
     click_sequence,
     foreground_clicks,
     jittered_box,
 )
-from models.training.joint_recipes import Recipe
+from models.training.joint.recipes import Recipe
 from models.training.options import Options
 
 BOX_SHARE, CLICK_SHARE = 0.45, 0.35

@@ -22,7 +22,7 @@ from models.evaluation.metrics import (
 from models.evaluation.nomogram import Nomogram
 from models.evaluation.outcome import Chart, Evaluation, Example, Scores
 from models.evaluation.picture import draw
-from models.training.dcnn_us_samples import LesionSamples
+from models.training.dcnn_us.samples import LesionSamples
 
 Floats = npt.NDArray[np.floating]
 

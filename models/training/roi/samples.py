@@ -140,7 +140,7 @@ class Balanced(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Regions repeated until every class is as common as the largest, and that ``copies`` times.
 
     Paper 3 fills its small classes with changed copies and then quadruples all: here each passage
-    of a region is changed anew, see ``models.training.roi_augmentation``.
+    of a region is changed anew, see ``models.training.roi.augmentation``.
     """
 
     def __init__(self, samples: RoiSamples, indices: Sequence[int], copies: int) -> None:

@@ -7,8 +7,8 @@ from models.backbones import backbone
 from models.data import Case
 from models.evaluation.lesion import LabelEvaluation
 from models.evaluation.metrics import Figure
-from models.training.attention_fit import Recipe
-from models.training.attention_samples import LABELS
+from models.training.attention.fit import Recipe
+from models.training.attention.samples import LABELS
 from models.training.options import Options
 
 VERSION = "1.1.0"

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from models.data import Box, Case
 from models.images import Window
 from models.lesion.preprocessing import prepare
-from models.training.augmentation import Batch
+from models.training.attention.augmentation import Batch
 from models.training.options import Options
 
 LABELS = (

@@ -11,7 +11,7 @@ from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Confusion, Evaluation, Example, Scores
 from models.evaluation.picture import draw
 from models.lesion.roi import CropReadings
-from models.training.roi_samples import MALIGNANCY, RoiSamples
+from models.training.roi.samples import MALIGNANCY, RoiSamples
 
 _EXAMPLES = 4
 

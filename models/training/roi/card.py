@@ -7,7 +7,7 @@ from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.outcome import Evaluation
 from models.images.roi import RIM, ROI_SIZE
 from models.training.options import Options
-from models.training.roi_samples import LARGEST, RoiSamples
+from models.training.roi.samples import LARGEST, RoiSamples
 
 if TYPE_CHECKING:
     from models.training.roi import Recipe

@@ -10,11 +10,11 @@ from models.evaluation.calibration import Platt
 from models.evaluation.outcome import Evaluation
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
-from models.training.dcnn_us_samples import LesionSamples
+from models.training.dcnn_us.samples import LesionSamples
 from models.training.options import Options
 
 if TYPE_CHECKING:
-    from models.training.dcnn_us_fit import Recipe
+    from models.training.dcnn_us.fit import Recipe
 
 VERSION = "1.0.0"
 

@@ -11,8 +11,8 @@ from models.evaluation.fat import CUTOFFS
 from models.evaluation.fat_baseline import mean_by
 from models.fat.multiview import ANY_VIEW, ESTIMATORS, FAT_RANGE, VIEWS
 from models.fat.scope import FAMILIAR, Scope
-from models.training.multiview_frames import VARIANTS, FatFrames
-from models.training.multiview_heads import FOLDS, LinearHead, fit_classifier, fit_regressor
+from models.training.multiview.frames import VARIANTS, FatFrames
+from models.training.multiview.heads import FOLDS, LinearHead, fit_classifier, fit_regressor
 
 Floats = npt.NDArray[np.floating]
 Rows = npt.NDArray[np.intp]

@@ -22,8 +22,8 @@ from models.fat.hepatorenal import Hepatorenal, Regions, read_index
 from models.fat.hepatorenal_curve import COVERED, HepatorenalCurve
 from models.images.outlines import outline_mask
 from models.training.card import write_bundle
-from models.training.hepatorenal_card import hepatorenal_card
-from models.training.hepatorenal_fit import check_rises, fit_curve
+from models.training.hepatorenal.card import hepatorenal_card
+from models.training.hepatorenal.fit import check_rises, fit_curve
 from models.training.options import Options
 
 SYSTEM = "hepatorenal"

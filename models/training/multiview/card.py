@@ -12,7 +12,7 @@ from models.evaluation.outcome import Evaluation
 from models.evaluation.participants import fat_of_participants
 from models.fat.multiview import FAT_RANGE, QUANTITIES
 from models.fat.preprocessing import SIZE
-from models.training.multiview_model import FatHeads
+from models.training.multiview.model import FatHeads
 from models.training.options import Options
 
 VERSION = "2.0.0"

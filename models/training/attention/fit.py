@@ -16,8 +16,8 @@ from models.images import imagenet_tensor
 from models.lesion.attention import forward_flipped
 from models.lesion.network import AttentionNetwork, AttentionOutput
 from models.lesion.preprocessing import LARGE, SIZE
-from models.training.attention_samples import Rows, Samples
-from models.training.augmentation import Batch, augment, mixup
+from models.training.attention.augmentation import Batch, augment, mixup
+from models.training.attention.samples import Rows, Samples
 from models.training.loop import Schedule, fit
 from models.training.options import Options
 

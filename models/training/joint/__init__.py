@@ -17,10 +17,10 @@ from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import JointSegmenter
 from models.training.card import write_bundle
-from models.training.joint_card import joint_card
-from models.training.joint_fit import fit_joint
-from models.training.joint_recipes import Recipe, recipe
-from models.training.joint_samples import Lesion, load_lesions, trainable_labels
+from models.training.joint.card import joint_card
+from models.training.joint.fit import fit_joint
+from models.training.joint.recipes import Recipe, recipe
+from models.training.joint.samples import Lesion, load_lesions, trainable_labels
 from models.training.options import Options
 
 FOLDS = 3

@@ -9,9 +9,9 @@ from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.calibration import Platt
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
-from models.training import joint_prompts as prompts
-from models.training.joint_recipes import Recipe
-from models.training.joint_samples import Lesion
+from models.training.joint import prompts
+from models.training.joint.recipes import Recipe
+from models.training.joint.samples import Lesion
 from models.training.options import Options
 
 VERSION = "1.0.0"

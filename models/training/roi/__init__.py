@@ -21,10 +21,10 @@ from models.lesion.roi_network import RoiNetwork
 from models.training.card import write_bundle
 from models.training.loop import Schedule, fit
 from models.training.options import Options
-from models.training.roi_augmentation import augment_rois
-from models.training.roi_card import roi_card
-from models.training.roi_figures import evaluation_of
-from models.training.roi_samples import Balanced, RoiSamples, choose_classes, load_rois
+from models.training.roi.augmentation import augment_rois
+from models.training.roi.card import roi_card
+from models.training.roi.figures import evaluation_of
+from models.training.roi.samples import Balanced, RoiSamples, choose_classes, load_rois
 
 NAME = "roi"
 BUNDLE = "lesion-roi"

@@ -1,5 +1,7 @@
 """A model bundle: a folder with ``model.safetensors`` and its ``card.toml``."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,12 @@ class Bundle:
     @property
     def weights(self) -> Path:
         return self.folder / WEIGHTS
+
+    @property
+    def card_digest(self) -> str:
+        """sha256 of what the card says, in hex: thresholds and calibration change answers too."""
+        text = json.dumps(self.card, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def title(self) -> str:

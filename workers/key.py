@@ -28,7 +28,7 @@ def result_key(
     chosen: Plan,
     settings: Analysis,
 ) -> str:
-    """SHA-256 in hex over inputs, weights and settings.
+    """SHA-256 in hex over inputs, models (weights and cards) and settings.
 
     The node's own results do not count as input: their return must not make a new version.
     """

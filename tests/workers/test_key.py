@@ -21,7 +21,7 @@ DROPPED = (Dropped("1.3", None, Reason.DOPPLER), Dropped("1.2", None, Reason.NOT
 OWN = Dropped("1.9", None, Reason.OWN_RESULT)
 
 
-def bundle(digest: str) -> Bundle:
+def bundle(digest: str, threshold: float = 0.5) -> Bundle:
     return Bundle(
         name="any",
         folder=Path(),
@@ -32,7 +32,7 @@ def bundle(digest: str) -> Bundle:
         labels=(),
         lacks=(),
         validation_status="simulated data only",
-        card={},
+        card={"thresholds": {"lesion": {"probability": threshold}}},
     )
 
 
@@ -65,6 +65,7 @@ def test_the_same_input_has_the_same_key_in_every_process() -> None:
         {"dropped": (replace(DROPPED[0], reason=Reason.M_MODE), DROPPED[1])},
         {"dropped": (DROPPED[0], replace(DROPPED[1], detail="28"))},
         {"chosen": Plan({"lesion": bundle("ac"), "fat": bundle("bb")})},
+        {"chosen": Plan({"lesion": bundle("aa", 0.4), "fat": bundle("bb")})},
         {"chosen": Plan({"lesion": bundle("aa"), "fat": None})},
         {"chosen": Plan({"lesion": bundle("bb"), "fat": bundle("aa")})},
         {"settings": Analysis(key_frames=5)},
@@ -75,7 +76,7 @@ def test_the_same_input_has_the_same_key_in_every_process() -> None:
     ],
     ids=str,
 )
-def test_other_frames_weights_or_settings_have_another_key(other: dict[str, object]) -> None:
+def test_other_frames_models_or_settings_have_another_key(other: dict[str, object]) -> None:
     assert key(**other) != key()  # type: ignore[arg-type]
 
 

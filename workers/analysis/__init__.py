@@ -36,8 +36,12 @@ class Plan:
     bundles: dict[str, Bundle | None]
 
     @property
-    def digests(self) -> dict[str, str | None]:
-        return {name: bundle.digest if bundle else None for name, bundle in self.bundles.items()}
+    def digests(self) -> dict[str, tuple[str, str] | None]:
+        """Of each bundle's weights and card."""
+        return {
+            name: (bundle.digest, bundle.card_digest) if bundle else None
+            for name, bundle in self.bundles.items()
+        }
 
 
 def plan(models: LoadedModels, settings: Analysis) -> Plan:

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data import Box, Outline
+from models.data.lesion import Lesion
 from models.evaluation.folds import patient_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
+from models.evaluation.joint_prompts import foreground_clicks, jittered_box
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Distribution, Evaluation, Example, Scores
 from models.evaluation.overlap import Mask, disc_mask, ellipse_mask, jaccard
 from models.evaluation.picture import draw
 from models.lesion.clicks import Prompt
 from models.lesion.joint import JointReading, JointSegmenter
-from models.training.joint.prompts import foreground_clicks, jittered_box
-from models.training.joint.samples import Lesion
 
 BOX, TIGHT, CLICK = "mass_jaccard_box", "mass_jaccard_box_tight", "mass_jaccard_click"
 

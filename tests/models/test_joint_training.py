@@ -10,8 +10,19 @@ import torch
 from PIL import Image, ImageDraw
 
 from models.data import Case, read_manifest
+from models.data.lesion import Lesion, load_lesions
 from models.errors import BundleError, ImageError, TrainingError
 from models.evaluation.joint import BOX, CLICK, TIGHT, assess, relative_radius
+from models.evaluation.joint_prompts import (
+    ENLARGED,
+    FAR,
+    JITTER,
+    NEAR,
+    background_clicks,
+    click_sequence,
+    foreground_clicks,
+    jittered_box,
+)
 from models.evaluation.overlap import disc_mask, ellipse_mask, jaccard
 from models.images.outlines import outline_mask
 from models.lesion.clicks import Prompt
@@ -22,18 +33,8 @@ from models.registry import open_system, read_bundle
 from models.training import joint as protocol
 from models.training.joint.fit import fit_joint, label_weights
 from models.training.joint.losses import balanced_focal_loss, dice_loss, pixel_focal_loss
-from models.training.joint.prompts import (
-    ENLARGED,
-    FAR,
-    JITTER,
-    NEAR,
-    background_clicks,
-    click_sequence,
-    foreground_clicks,
-    jittered_box,
-)
 from models.training.joint.recipes import RECIPES, Recipe, recipe
-from models.training.joint.samples import JointSamples, Lesion, load_lesions, trainable_labels
+from models.training.joint.samples import JointSamples, trainable_labels
 from models.training.options import Options
 
 

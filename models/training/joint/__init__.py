@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.bundle import Bundle
 from models.data import Case
+from models.data.lesion import Lesion, load_lesions
 from models.errors import TrainingError
 from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
 from models.evaluation.folds import patient_folds
@@ -20,7 +21,7 @@ from models.training.card import write_bundle
 from models.training.joint.card import joint_card
 from models.training.joint.fit import fit_joint
 from models.training.joint.recipes import Recipe, recipe
-from models.training.joint.samples import Lesion, load_lesions, trainable_labels
+from models.training.joint.samples import trainable_labels
 from models.training.options import Options
 
 FOLDS = 3

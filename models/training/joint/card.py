@@ -5,13 +5,13 @@ from dataclasses import asdict
 from typing import Any
 
 from models.backbones import backbone
+from models.data.lesion import Lesion
 from models.data.manifest import MALIGNANT_TYPES
+from models.evaluation import joint_prompts as prompts
 from models.evaluation.calibration import Platt
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
-from models.training.joint import prompts
 from models.training.joint.recipes import Recipe
-from models.training.joint.samples import Lesion
 from models.training.options import Options
 
 VERSION = "1.0.0"

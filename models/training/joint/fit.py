@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.data.lesion import Lesion
 from models.lesion.joint_network import JointNetwork
 from models.stages import imagenet_stages
 from models.training.joint.losses import balanced_focal_loss, dice_loss, pixel_focal_loss
 from models.training.joint.recipes import Recipe
-from models.training.joint.samples import JointBatch, JointSamples, Lesion
+from models.training.joint.samples import JointBatch, JointSamples
 from models.training.loop import Schedule, fit
 from models.training.options import Options
 

@@ -1,7 +1,6 @@
 """Lesions with simulated users, as the joint system is trained on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,20 +9,17 @@ import torch
 from torch.utils.data import Dataset
 
 from models.backbones import backbone
-from models.data import Box, Case, Outline
+from models.data.lesion import Lesion
 from models.errors import TrainingError
-from models.images import Window, content_window
-from models.images.outlines import outline_mask
-from models.lesion.clicks import Point, box_clicks
-from models.lesion.joint import network_input
-from models.lesion.joint_views import View, standardised
-from models.training.joint.prompts import (
+from models.evaluation.joint_prompts import (
     click_sequence,
     foreground_clicks,
     jittered_box,
 )
+from models.lesion.clicks import Point, box_clicks
+from models.lesion.joint import network_input
+from models.lesion.joint_views import View, standardised
 from models.training.joint.recipes import Recipe
-from models.training.options import Options
 
 BOX_SHARE, CLICK_SHARE = 0.45, 0.35
 """Of the prompts in training: a user's box, clicks, and (the rest) the box that a first look at
@@ -31,25 +27,6 @@ clicks would find."""
 
 TIGHT_SHARE = 0.35
 """Of the boxes: drawn without any error."""
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """One mass of one image.
-
-    case, patient : whose. grey : (H, W) uint8. mask : (H, W) uint8, 255 inside the outline, None
-    where there is a box only. outline : of the mask. box : the tight one. window : the fan crop.
-    labels : known ones, 'lesion' left out.
-    """
-
-    case: str
-    patient: str
-    grey: npt.NDArray[np.uint8]
-    mask: npt.NDArray[np.uint8] | None
-    outline: Outline | None
-    box: Box
-    window: Window
-    labels: dict[str, int]
 
 
 class JointBatch(NamedTuple):
@@ -60,29 +37,6 @@ class JointBatch(NamedTuple):
     masks: torch.Tensor
     targets: torch.Tensor
     known: torch.Tensor
-
-
-def load_lesions(cases: Sequence[Case], options: Options) -> list[Lesion]:
-    """Every mass of every case, with its whole image in memory (about 1 MB each)."""
-    lesions = []
-    for number, case in enumerate(cases):
-        options.progress("images", number, len(cases))
-        if not case.boxes:
-            continue
-        grey = options.read(case)
-        window = content_window(grey)
-        labels = {label: value for label, value in case.labels.items() if label != "lesion"}
-        for place, box in enumerate(case.boxes):
-            outline = case.masses[place] if place < len(case.masses) else None
-            mask = None
-            if outline is not None:
-                inside = outline_mask([outline], (grey.shape[0], grey.shape[1]))
-                mask = inside.astype(np.uint8) * 255
-            lesion = Lesion(case.id, case.patient, grey, mask, outline, box, window, labels)
-            if mask is None or mask.any():  # an outline beyond the image's edge has no pixel
-                lesions.append(lesion)
-    options.progress("images", len(cases), len(cases))
-    return lesions
 
 
 def trainable_labels(lesions: Sequence[Lesion]) -> tuple[str, ...]:

@@ -121,6 +121,7 @@ def evaluate_lesions(
         other = _geometry([lesions[place] for place in known], truth)
         if other is not None:
             baseline[name] = by_patient(area_under_curve, own, truth, other)
+            figures[f"{name}_lead"] = by_patient(_lead, own, truth, logits, other)
         charts.append(Scores(label.capitalize(), truth, probability[known], other))
     return Evaluation(
         system="joint",
@@ -174,6 +175,14 @@ def by_patient(
 
 def _mean(values: npt.NDArray[np.floating]) -> float:
     return float(values.mean())
+
+
+def _lead(
+    truth: npt.NDArray[np.floating],
+    model: npt.NDArray[np.floating],
+    other: npt.NDArray[np.floating],
+) -> float:
+    return area_under_curve(truth, model) - area_under_curve(truth, other)
 
 
 def _by_user(values: Sequence[float]) -> dict[str, float]:

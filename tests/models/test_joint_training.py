@@ -260,7 +260,8 @@ def test_a_system_that_only_classifies_has_no_mask(folder: Path, tmp_path: Path)
     assert reading.malignant is not None
     with pytest.raises(ImageError, match="box"):
         segmenter.read(grey, Prompt(foreground=((96, 75),)))
-    assert set(protocol.evaluate(bundle, cases, options).figures) == {"malignancy_auc"}
+    figures = protocol.evaluate(bundle, cases, options).figures
+    assert set(figures) == {"malignancy_auc", "malignancy_auc_lead"}
 
 
 def test_simulated_users_are_the_same_in_every_run() -> None:

@@ -9,6 +9,7 @@ from models.data.lesion import Lesion
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation import joint_prompts as prompts
 from models.evaluation.calibration import Platt
+from models.evaluation.joint import CLICK
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
 from models.training.joint.recipes import Recipe
@@ -119,12 +120,18 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _unproven(evaluation: Evaluation | None) -> str:
-    """A sentence on each label that is no surer than what the image's geometry gives away."""
+    """A sentence on each figure whose lead over its plain rival was not shown."""
     if evaluation is None:
         return ""
     return " ".join(
-        f"{name}: its interval reaches down to what geometry alone gives, so that the label may "
-        "owe its success to the images' origin."
+        f"{name} is {evaluation.figures[name].value:.2f} against {other.value:.2f} of "
+        f"{_rival(name)}: that it is better was not shown."
         for name, other in evaluation.baseline.items()
-        if name.endswith("_auc") and evaluation.figures[name].low <= other.value
+        if evaluation.figures[f"{name}_lead"].low <= 0
     )
+
+
+def _rival(name: str) -> str:
+    if name.endswith("_auc"):
+        return "image size and fan geometry alone"
+    return "a disc at the click" if name == CLICK else "an ellipse in the same box"

@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.25
 _LEASE_SECONDS = 10.0  # beyond the time-outs of one object: connect, send, answer
-_MAX_FAILURES = 10  # of one object; by the default delays that is half an hour
+MAX_FAILURES = 24
+"""Of one object. By the default delays that is nearly three hours: a PACS that takes calls and then
+hangs looks the same, and an hour of that must lose nothing."""
 
 _PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.11: also what some PACS answer to what they never take
 
@@ -140,4 +142,4 @@ def _may_succeed_later(outcome: Sent, failures: int) -> bool:
     """``failures``: of this object, with this one. One that is out of resources says so itself
     and is believed; what breaks the association or fails in processing each time is given up."""
     counts = outcome.status in (None, _PROCESSING_FAILURE) and not outcome.out_of_reach
-    return outcome.retryable and not (counts and failures >= _MAX_FAILURES)
+    return outcome.retryable and not (counts and failures >= MAX_FAILURES)

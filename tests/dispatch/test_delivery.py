@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.dispatch import Deliverer
+from node.dispatch.delivery import MAX_FAILURES
 from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, deliveries
 from node.tracking.database import utcnow
@@ -137,9 +138,9 @@ def test_a_processing_failure_that_stays_is_given_up_and_the_report_goes(
     db: Database, tmp_path: Path
 ) -> None:
     uids = waiting_set(db, tmp_path, captures=1)
-    with scp(answer=at_first(PROCESSING_FAILURE, times=10)) as pacs:
+    with scp(answer=at_first(PROCESSING_FAILURE, times=MAX_FAILURES)) as pacs:
         sender = deliverer(db, tmp_path, pacs.port)
-        for _ in range(9):
+        for _ in range(MAX_FAILURES - 1):
             sender.deliver_due()
             assert states(db, uids) == ["pending", "pending"]
             deliveries.retry(db)
@@ -189,11 +190,14 @@ def test_an_object_that_breaks_the_association_holds_up_no_other_study_and_is_gi
     poison, *report = bad = waiting_set(db, tmp_path, captures=1)
     with scp(answer=lambda uid: ABORT if uid == poison else 0x0000) as pacs:
         sender = deliverer(db, tmp_path, pacs.port)
-        for number in range(10):
+        for left in reversed(range(MAX_FAILURES)):
             good = waiting_set(db, tmp_path, captures=1)
             assert [sender.deliver_due() for _ in range(2)] == [0, 0]
             assert states(db, good) == ["sent", "sent"]
-            assert states(db, bad) == ["pending" if number < 9 else "failed", "pending"]
+            assert states(db, bad) == [
+                "pending" if left else "failed",
+                "pending",
+            ]
             deliveries.retry(db, tuple(d.id for d in of(db, bad) if d.state == "pending"))
         sender.deliver_due()
         assert pacs.stored()[-1:] == report

@@ -59,7 +59,7 @@ def encoded(dataset: Dataset, folder: Path) -> bytes:
         ({"SOPInstanceUID": "1.2.3.4.6"}, 0xA900, "SOP Instance UID"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, 0xA900, "SOP Class UID"),
         ({"StudyInstanceUID": None}, 0xC000, "Study Instance UID is missing"),
-        ({"StudyInstanceUID": "1.2.03"}, 0xC000, "Study Instance UID is not a UID"),
+        ({"StudyInstanceUID": "1..3"}, 0xC000, "Study Instance UID is not a UID"),
         ({"StudyInstanceUID": "../../../etc"}, 0xC000, "Study Instance UID is not a UID"),
         ({"SeriesInstanceUID": None}, 0xC000, "Series Instance UID is missing"),
     ],

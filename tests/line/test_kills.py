@@ -14,7 +14,7 @@ import pytest
 from node.storage import InstanceStore
 from node.tracking import Run, instances
 from tests.conftest import postgres_database
-from tests.line.conftest import redis_database
+from tests.line.conftest import broker
 from tests.line.modality import association, aul_study, new_study, store, storing, study_of, uid_of
 from tests.line.node import Node, running
 from tests.line.outcome import all_results, assert_pacs_agrees
@@ -30,10 +30,10 @@ def pacs(tmp_path: Path) -> Iterator[Orthanc]:
         yield server
 
 
-@pytest.fixture
-def servers() -> Iterator[dict[str, str]]:
-    """The scaled form's database and broker."""
-    with postgres_database() as database_url, redis_database() as broker_url:
+@pytest.fixture(params=["redis", "rabbitmq"])
+def servers(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The scaled form's database and its brokers."""
+    with postgres_database() as database_url, broker(request.param) as broker_url:
         yield {"database_url": database_url, "broker_url": broker_url}
 
 

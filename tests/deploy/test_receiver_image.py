@@ -100,7 +100,7 @@ def test_package_carries_its_data_files(image: Path) -> None:
     for room in ("node", "models", "workers"):
         wanted = {
             path.relative_to(ROOT)
-            for suffix in ("toml", "mako", "safetensors")
+            for suffix in ("toml", "mako", "safetensors", "jinja", "txt")
             for path in (ROOT / room).rglob(f"*.{suffix}")
         }
         assert {path for path in wanted if not (packages / path).is_file()} == set()

@@ -44,7 +44,7 @@ class Version:
 @dataclass(frozen=True)
 class _Order:
     """stack : folders of versions, each in force after the one before it; the last one is now.
-    installed : when, by folder."""
+    installed : when, by folder, the latest last."""
 
     stack: tuple[str, ...] = ()
     installed: Mapping[str, str] | None = None
@@ -108,8 +108,9 @@ def install(
             fresh.rename(target)
     order = _read_order(versions)
     stack = order.stack if order.stack[-1:] == (target.name,) else (*order.stack, target.name)
+    others = {one: at for one, at in (order.installed or {}).items() if one != target.name}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    _write_order(versions, _Order(stack, {**(order.installed or {}), target.name: now}))
+    _write_order(versions, _Order(stack, {**others, target.name: now}))
     _point(store / name, target)
     return load_bundle(name, (store,))
 
@@ -151,7 +152,8 @@ def installed_versions(name: str, store: Path) -> tuple[Version, ...]:
                 current=card.parent.resolve() == in_force,
             )
         )
-    return tuple(sorted(found, key=lambda one: (one.installed_at, one.folder.name)))
+    place = {one: number for number, one in enumerate(installed)}  # a second may hold two
+    return tuple(sorted(found, key=lambda one: place.get(one.folder.name, -1)))
 
 
 def _refuse_another_system(bundle: Bundle, name: str, folders: Sequence[Path]) -> None:

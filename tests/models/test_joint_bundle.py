@@ -20,7 +20,8 @@ def test_the_card_holds_each_figure_beside_its_baseline() -> None:
     assert {"cyst", "haemangioma", "metastasis"} <= set(bundle.lacks)
     assert bundle.validation_status == "cross-validated on public data"
     assert bundle.weights.stat().st_size <= 14 * 2**20
-    assert {path.name for path in bundle.folder.iterdir()} == {"card.toml", "model.safetensors"}
+    names = {path.name for path in bundle.folder.iterdir()}
+    assert names == {"card.toml", "model.safetensors", "seen.txt"}
     figures = bundle.card["figures"]
     for name in (BOX, TIGHT, CLICK, "malignancy_auc"):
         for figure in (figures[name], figures["baseline"][name]):

@@ -127,6 +127,15 @@ RECEIVERS: dict[str, Callable[..., object]] = {
 }
 
 
+REQUIRED = {
+    ("Orthanc", 4): "at least 2.00 x objects/s, at most 1.00 x CPU",
+    ("storescp --fork", 4): "above 1.00 x objects/s",
+    ("Orthanc", 12): "at least 1.00 x objects/s, at most 1.00 x CPU",
+    ("storescp --fork", 12): "nothing",
+}
+"""Of hepanode against a peer, by peer and number of associations."""
+
+
 @contextmanager
 def _running(
     command: list[str], port: int, settings: dict[str, str] | None = None
@@ -197,8 +206,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--receivers", nargs="*", default=list(RECEIVERS))
+    peers = list(RECEIVERS)[1:]
+    parser.add_argument("--peers", nargs="*", choices=peers, default=peers)
     arguments = parser.parse_args()
+    receivers = ["hepanode", *arguments.peers]
     require("dcmtk")
     with tempfile.TemporaryDirectory(prefix="images-") as folder:
         images = write_images(Path(folder), arguments.images)
@@ -210,9 +221,9 @@ def main() -> None:
             runs = [
                 measure(name, images, associations)
                 for _ in range(arguments.rounds)
-                for name in arguments.receivers
+                for name in receivers
             ]
-            for name in arguments.receivers:
+            for name in receivers:
                 own = [run for run in runs if run.receiver == name]
                 best[name] = Measured(
                     name,
@@ -226,12 +237,13 @@ def main() -> None:
                     f"{row.receiver:18}{associations:14}{row.objects_per_second:11.1f}"
                     f"{row.cpu_ms_per_object:12.2f}{row.rss_mb:9.1f}"
                 )
-            for name in arguments.receivers[1:]:
-                ours, theirs = best[arguments.receivers[0]], best[name]
+            for name in arguments.peers:
+                ours, theirs = best["hepanode"], best[name]
                 print(
                     f"  {ours.receiver} / {name}: "
                     f"{ours.objects_per_second / theirs.objects_per_second:.2f} x objects/s, "
-                    f"{ours.cpu_ms_per_object / theirs.cpu_ms_per_object:.2f} x CPU"
+                    f"{ours.cpu_ms_per_object / theirs.cpu_ms_per_object:.2f} x CPU "
+                    f"(required: {REQUIRED[name, associations]})"
                 )
 
 

@@ -79,7 +79,7 @@ def memory(folder: Path, count: int) -> None:
     port = free_port()
     with hepanode(folder / "data", port) as process:
         root = psutil.Process(process.pid)
-        sent = 0
+        sent, first = 0, 0.0
         for upto in (count // 50, count // 5, count // 2, count):
             each = (upto - sent) // _ASSOCIATIONS
             options = f"+II --repeat {each} -pdu 131072 -aec BENCH 127.0.0.1 {port}".split()
@@ -93,6 +93,11 @@ def memory(folder: Path, count: int) -> None:
             sent += each * _ASSOCIATIONS
             sizes = [p.memory_info().rss / 1e6 for p in [root, *root.children()]]
             print(f"after {sent:5} objects: " + ", ".join(f"{size:.0f} MB" for size in sizes))
+            first = first or max(sizes)
+    print(
+        f"largest process: {max(sizes):.0f} MB (required: under 120 MB), "
+        f"{max(sizes) / first:.2f} x its size after {count // 50} objects (required: flat)"
+    )
 
 
 def main() -> None:

@@ -44,3 +44,25 @@ def device_uid(*name: str) -> str:
     """The Device UID of a part of hepanode, under the one that all have in common."""
     digest = hashlib.sha256("\0".join(name).encode()).digest()
     return f"{DEVICE_UID}.{int.from_bytes(digest[:8])}"  # 64 characters at most
+
+
+def uid(*name: str | int) -> str:
+    """The UID of ``name``; every part counts, and its place: the same name has the same UID.
+
+    PS3.5 B.2: 2.25 and a UUID as one decimal number, here a version 8 UUID (RFC 9562) cut from a
+    SHA-256; at most 44 characters.
+    """
+    text = "\0".join(["hepanode", *(str(part) for part in name)])
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16])
+    number = number & ~(0xF << 76) | 0x8 << 76  # version 8
+    number = number & ~(0x3 << 62) | 0x2 << 62  # variant of RFC 9562
+    return f"2.25.{number}"
+
+
+def series_uid(first_object_uid: str) -> str:
+    """The series that an object opens.
+
+    It follows from the SOP Instance UID alone, so that a new report can name the series of its
+    predecessor (Predecessor Documents Sequence) without having been told.
+    """
+    return uid("series", first_object_uid)

@@ -23,6 +23,7 @@ from node.storage import is_uid
 
 CALLING_AE = "HEPANODE"
 _SOP_INSTANCE_UID = 0x00080018
+_SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 C.5.19
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers up to 255
 
 
@@ -35,6 +36,7 @@ class Sent:
     try as it is: the association was lost, the peer was out of resources or this machine could
     not read the file. ``out_of_reach``: the peer was not there when its turn came, which says
     nothing about the object; one that was begun when the association broke may be the cause.
+    ``refused_class``: the peer takes no object of this class.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Sent:
     error: str
     retryable: bool = False
     out_of_reach: bool = False
+    refused_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ def _store(association: Requestor, item: _Object) -> Sent:
         name = UID(item.context.abstract_syntax).name
         syntax = UID(item.context.transfer_syntax).name
         error = f"{association.peer} does not take {name} in {syntax}"
-        return Sent(item.path, item.sop_instance_uid, None, False, error)
+        return Sent(item.path, item.sop_instance_uid, None, False, error, refused_class=True)
     try:
         dataset = _dataset(item, context)
     except OSError as error:
@@ -234,4 +237,12 @@ def _outcome(item: _Object, reply: Reply) -> Sent:
     accepted = reply.status in (0x0000, 0x0001, 0x0107, 0x0116) or reply.status >> 12 == 0xB
     error = "" if accepted else f"status {reply.status:04X} {reply.comment}".strip()
     retryable = not accepted and (reply.status >> 8 == 0xA7 or reply.status == 0x0110)
-    return Sent(item.path, item.sop_instance_uid, reply.status, accepted, error, retryable)
+    return Sent(
+        item.path,
+        item.sop_instance_uid,
+        reply.status,
+        accepted,
+        error,
+        retryable,
+        refused_class=reply.status == _SOP_CLASS_NOT_SUPPORTED,
+    )

@@ -82,6 +82,8 @@ def print_deliveries(found: Sequence[Delivery], *, study_column: bool = True) ->
             for delivery in found
         ],
     )
+    from pydicom.uid import UID
+
     problems: dict[tuple[str, str, int | None], list[int]] = {}
     for delivery in found:
         if delivery.state in ("pending", "failed") and delivery.last_error:
@@ -91,6 +93,14 @@ def print_deliveries(found: Sequence[Delivery], *, study_column: bool = True) ->
         answered = f" (status 0x{status:04X})" if status is not None else ""
         some = ", ".join(map(str, ids[:5])) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
         say(f"{some} to {destination}: {error}{answered}")
+
+    instead = {
+        (d.destination, d.sop_class_uid, d.made_as)
+        for d in found
+        if d.state in ("sent", "confirmed") and d.sop_class_uid != d.made_as
+    }
+    for destination, sent_as, made_as in sorted(instead):
+        say(f"{destination} does not take {UID(made_as).name}: it gets {UID(sent_as).name}")
 
 
 def _when(delivery: Delivery) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from node.association.peer import Peer
 from node.association.requestor import Timeouts
 from node.association.sender import Sent, send
-from node.errors import TrackingError
+from node.dispatch.older_form import OLDER, form_uid, older_form
+from node.errors import StorageError, TrackingError
 from node.settings import Destination, Settings
+from node.storage import InstanceStore
 from node.tracking import Database, Delivery, deliveries
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ class Deliverer:
 
     def __init__(self, settings: Settings, destination: Destination, db: Database) -> None:
         self._data = settings.data
+        self._store = InstanceStore(settings.data, settings.storage.min_free_mib)
         self._calling_ae = destination.calling_ae_title or settings.receiver.ae_title
         self._destination = destination
         self._peer = Peer(destination.ae_title, destination.host, destination.port)
@@ -62,9 +66,12 @@ class Deliverer:
         if not due:
             return _IDLE_SECONDS
         paths = [self._data / delivery.path for delivery in due]
-        for index, outcome in enumerate(self._send(paths)):
-            if not outcome.out_of_reach:
+        for index, sent in enumerate(self._send(paths)):
+            if not sent.out_of_reach:
                 self._outages = 0
+            outcome = self._fall_back(due[index], sent) if sent.refused_class else sent
+            if outcome is None:
+                continue  # the older form is due by itself
             if not self._record(due[index], outcome):
                 return self._postpone_from(due[index:], outcome)
             if not outcome.accepted and outcome.retryable and outcome.status is None:
@@ -104,6 +111,31 @@ class Deliverer:
             outcome.error,
         )
         return True
+
+    def _fall_back(self, delivery: Delivery, outcome: Sent) -> Sent | None:
+        """Make the next older form of an object whose class is refused.
+
+        None when there is one to send; else the outcome as it stands: final when there is no
+        older class, to be tried again when this machine's disk is in the way.
+        """
+        older = OLDER.get(delivery.sop_class_uid)
+        if older is None:
+            if delivery.made_as == delivery.sop_class_uid:
+                return outcome
+            return replace(outcome, error=f"{outcome.error}, nor the newer classes of the report")
+        study = delivery.study_instance_uid
+        before = deliveries.older_forms(self._db, delivery.destination, study)
+        try:
+            content = older_form(self._data / delivery.path, older, before)
+            uid = form_uid(delivery.sop_instance_uid, older)
+            path = self._store.write_result(study, uid, content)
+        except (OSError, StorageError) as error:
+            return replace(outcome, error=f"{older.name} cannot be made: {error}", retryable=True)
+        deliveries.replaced(self._db, delivery.id, older, uid, path)
+        log.warning(
+            "%s of study %s: %s; %s is next", delivery.kind, study, outcome.error, older.name
+        )
+        return None
 
     def _postpone_from(self, rest: Sequence[Delivery], outcome: Sent) -> float:
         """Postpone an object and those behind it: the report must stay last."""

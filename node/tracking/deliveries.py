@@ -12,10 +12,21 @@ from node.tracking.database import Database, utcnow
 from node.tracking.records import Delivery
 from node.tracking.schema import deliveries, results, studies
 
-_OF = {"study_instance_uid": studies} | dict.fromkeys(
-    ("run_id", "kind", "sop_class_uid", "sop_instance_uid", "path"), results
-)
-_COLUMNS = [_OF.get(name, deliveries).c[name] for name in Delivery.__dataclass_fields__]
+_FORM = {
+    "sop_class_uid": deliveries.c.form_class_uid,
+    "sop_instance_uid": deliveries.c.form_instance_uid,
+    "path": deliveries.c.form_path,
+}
+_OF = {
+    "study_instance_uid": studies.c.study_instance_uid,
+    "run_id": results.c.run_id,
+    "kind": results.c.kind,
+    "made_as": results.c.sop_class_uid.label("made_as"),
+    **{name: sa.func.coalesce(c, results.c[name]).label(name) for name, c in _FORM.items()},
+}
+_COLUMNS = [
+    _OF[name] if name in _OF else deliveries.c[name] for name in Delivery.__dataclass_fields__
+]
 
 
 def _query() -> sa.Select[tuple[object, ...]]:
@@ -99,6 +110,34 @@ def failed(db: Database, id: int, error: str, status: int | None = None) -> None
     _end(db, id, state="failed", last_status=status, last_error=error)
 
 
+def replaced(db: Database, id: int, sop_class_uid: str, sop_instance_uid: str, path: str) -> None:
+    """The destination does not take the class: send this older form instead, now."""
+    _end(db, id, form_class_uid=sop_class_uid, form_instance_uid=sop_instance_uid, form_path=path)
+
+
+def older_forms(
+    db: Database, destination: str, study_instance_uid: str
+) -> dict[str, tuple[str, str]]:
+    """Where a destination has older forms of a study's results: (SOP Class UID, SOP Instance UID)
+    by the SOP Instance UID that the result was made under."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            sa.select(
+                results.c.sop_instance_uid,
+                deliveries.c.form_class_uid,
+                deliveries.c.form_instance_uid,
+            )
+            .select_from(deliveries.join(results).join(studies))
+            .where(
+                studies.c.study_instance_uid == study_instance_uid,
+                deliveries.c.destination == destination,
+                deliveries.c.state.in_(("sent", "confirmed")),
+                deliveries.c.form_instance_uid.is_not(None),
+            )
+        )
+        return {uid: (form_class, form_uid) for uid, form_class, form_uid in rows}
+
+
 def postponed(
     db: Database,
     id: int,
@@ -157,10 +196,11 @@ def list_deliveries(
 def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None = None) -> int:
     """Make failed and waiting deliveries due now; how many. None: all that are not sent.
 
-    One that failed is counted anew.
+    One that failed is counted anew, and offered in its best form again.
     Raises NotFound when an id names no delivery.
     """
     open_states = deliveries.c.state.in_(("pending", "failed"))
+    failed_once = deliveries.c.state == "failed"
     with db.writing() as connection:
         if ids is not None:
             known = set(
@@ -174,7 +214,8 @@ def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None
             .where(chosen)
             .values(
                 state="pending",
-                failures=sa.case((deliveries.c.state == "failed", 0), else_=deliveries.c.failures),
+                failures=sa.case((failed_once, 0), else_=deliveries.c.failures),
+                **{c.name: sa.case((failed_once, None), else_=c) for c in _FORM.values()},
                 next_attempt_at=now or utcnow(),
             )
         ).rowcount

@@ -133,11 +133,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Delivery:
+    """``made_as``: the SOP Class UID that the result was made in. Class, instance and path are
+    those of what is sent: an older form, where the destination does not take that class."""
+
     id: int
     study_instance_uid: str
     run_id: int
     result_id: int
     kind: str
+    made_as: str
     sop_class_uid: str
     sop_instance_uid: str
     path: str

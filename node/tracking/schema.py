@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0003"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0004"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -161,6 +161,9 @@ deliveries = Table(
     Column("last_status", Integer),
     Column("last_error", Text, nullable=False, default=""),
     Column("sent_at", UTCDateTime),
+    Column("form_class_uid", String(64)),  # of the older form that is sent in the result's stead
+    Column("form_instance_uid", String(64)),
+    Column("form_path", Text),
     Column("confirmed_at", UTCDateTime),  # and the state: by storage commitment, not there yet
     UniqueConstraint("result_id", "destination"),
     Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),

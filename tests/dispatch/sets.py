@@ -9,6 +9,7 @@ from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from node.storage import InstanceStore
 from node.tracking import Claim, Database, NewResult, results, runs, studies
 from tests.tracking.arrivals import SC, SR, arrive, instance
 
@@ -37,6 +38,7 @@ def waiting_set(
 ) -> list[str]:
     """The SOP Instance UIDs of some captures and a report that are due now, in order."""
     claim = claimed_run(db)
+    InstanceStore(data).prepare()
     objects = [_object(data, "heatmap", SC) for _ in range(captures)]
     objects.append(_object(data, "report", SR))
     assert results.finish(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
+from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from node.dispatch import Deliverer
 from node.dispatch.delivery import MAX_FAILURES
@@ -14,7 +16,7 @@ from node.tracking import Database, Delivery, deliveries
 from node.tracking.database import utcnow
 from tests.dispatch.sets import waiting_set
 from tests.peers import free_port
-from tests.scp import ABORT, CAPTURES, Scp, at_first, scp
+from tests.scp import ABORT, CAPTURES, REPORTS, Scp, at_first, scp
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE, CANNOT_UNDERSTAND = 0xA700, 0x0110, 0xC000
 
@@ -126,12 +128,67 @@ def test_an_object_that_is_refused_for_good_does_not_stop_the_rest(
     assert of(db, uids)[0].last_error.startswith("status C000")
 
 
-def test_a_class_that_is_not_taken_is_recorded_by_name(db: Database, tmp_path: Path) -> None:
+def deliver_all(db: Database, data: Path, port: int) -> None:
+    sender = deliverer(db, data, port)
+    while sender.deliver_due() == 0:
+        pass
+
+
+@pytest.mark.parametrize("taken", [ComprehensiveSRStorage, EnhancedSRStorage])
+def test_a_pacs_of_old_gets_the_report_in_the_class_that_it_takes(
+    db: Database, tmp_path: Path, taken: UID
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with scp((*CAPTURES, taken)) as pacs:
+        deliver_all(db, tmp_path, pacs.port)
+        *captures, report = pacs.stored()
+    assert captures == uids[:2]
+    (sent,) = [one for one in deliveries.list_deliveries(db) if one.kind == "report"]
+    assert (sent.state, sent.sop_class_uid, sent.sop_instance_uid) == ("sent", taken, report)
+    assert sent.made_as == Comprehensive3DSRStorage
+    assert (dcmread(tmp_path / sent.path).SOPClassUID, report in uids) == (taken, False)
+    made = deliveries.older_forms(db, "pacs", sent.study_instance_uid)
+    assert made == {uids[-1]: (taken, report)}
+
+
+def test_the_class_may_be_refused_by_a_status(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path, captures=0)
+    refused = set(uids)
+    with scp(
+        (*REPORTS, ComprehensiveSRStorage), answer=lambda uid: 0x0122 if uid in refused else 0
+    ) as pacs:
+        deliver_all(db, tmp_path, pacs.port)
+        assert [status for _, status in pacs.asked] == [0x0122, 0]
+
+
+def test_a_class_that_is_not_taken_is_recorded_by_name_and_offered_again_by_retry(
+    db: Database, tmp_path: Path
+) -> None:
     uids = waiting_set(db, tmp_path)
     with scp(CAPTURES) as pacs:
+        deliver_all(db, tmp_path, pacs.port)
+    (failed,) = deliveries.list_deliveries(db, state="failed")
+    assert "does not take Enhanced SR Storage" in failed.last_error
+    assert "newer classes" in failed.last_error
+    deliveries.retry(db)
+    with scp(REPORTS) as pacs:
+        deliver_all(db, tmp_path, pacs.port)
+        assert pacs.stored() == uids[-1:]
+
+
+def test_no_room_for_the_older_form_is_no_refusal(db: Database, tmp_path: Path) -> None:
+    waiting_set(db, tmp_path, captures=0)
+    (tmp_path / "results").rmdir()
+    (tmp_path / "results").write_text("in the way of the folder")
+    with scp((*CAPTURES, ComprehensiveSRStorage)) as pacs:
         deliverer(db, tmp_path, pacs.port).deliver_due()
-    assert states(db, uids) == ["sent", "sent", "failed"]
-    assert "does not take Comprehensive 3D SR Storage" in of(db, uids)[-1].last_error
+        (waiting,) = deliveries.list_deliveries(db, state="pending")
+        assert "cannot be made" in waiting.last_error
+        (tmp_path / "results").unlink()
+        (tmp_path / "results").mkdir()
+        deliveries.retry(db)
+        deliver_all(db, tmp_path, pacs.port)
+        assert len(pacs.stored()) == 1
 
 
 def test_a_processing_failure_that_stays_is_given_up_and_the_report_goes(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from pydicom import dcmread
+from pydicom.uid import EnhancedSRStorage
 
 from node.tracking import Delivery
 from tests.line.modality import aul_study
@@ -24,7 +26,7 @@ class Site:
     node: Node
     down: Orthanc
     up: Orthanc
-    without_reports: Scp
+    of_old: Scp
     without_captures: Scp
     once_full: Scp
     slow: Scp
@@ -44,12 +46,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, analysis: str) -> Iterator[Si
     down = Orthanc(folder / "down")
     with (
         orthanc(folder / "up") as up,
-        scp(CAPTURES) as without_reports,
+        scp((*CAPTURES, EnhancedSRStorage)) as of_old,
         scp(REPORTS) as without_captures,
         scp(answer=at_first(0xA700)) as once_full,
         scp(answer=slowly(1)) as slow,
     ):
-        peers = (down, up, without_reports, without_captures, once_full, slow)
+        peers = (down, up, of_old, without_captures, once_full, slow)
         node = Node(folder / "node", pacs=peers, extra=analysis)
         with running(node, "up"):
             node.send(*aul_study(folder / "study"))
@@ -64,13 +66,20 @@ def test_a_destination_that_is_up_waits_for_none_that_is_down_or_slow(site: Site
     assert_pacs_agrees(site.node, site.up)
 
 
-def test_a_class_that_is_refused_is_recorded_with_the_reason_and_the_rest_goes(site: Site) -> None:
-    site.node.until(lambda: site.deliveries(3)[-1].state == "failed")
+def test_a_pacs_of_old_gets_the_report_in_the_class_that_it_takes(site: Site) -> None:
+    site.node.until(lambda: site.sent(3))
     *captures, report = site.deliveries(3)
-    assert "does not take Comprehensive 3D SR Storage" in report.last_error
-    assert {one.state for one in captures} == {"sent"}
-    assert site.without_reports.stored() == [one.sop_instance_uid for one in captures]
+    assert report.sop_class_uid == EnhancedSRStorage
+    assert report.sop_instance_uid not in {one.sop_instance_uid for one in all_results(site.node)}
+    wanted = [one.sop_instance_uid for one in (*captures, report)]
+    assert site.of_old.stored() == wanted
+    assert [uid for uid, _ in site.of_old.asked] == wanted
+    assert (
+        dcmread(site.node.folder / "data" / report.path).SOPInstanceUID == report.sop_instance_uid
+    )
 
+
+def test_a_class_that_is_refused_is_recorded_with_the_reason_and_the_rest_goes(site: Site) -> None:
     site.node.until(lambda: site.sent(4) or site.deliveries(4)[-1].state == "sent")
     *captures, report = site.deliveries(4)
     assert {one.state for one in captures} == {"failed"}

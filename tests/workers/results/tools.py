@@ -13,6 +13,8 @@ from pydicom import Dataset, dcmread
 
 from workers.results import ResultObject, encode
 
+_IODS = ("SCImage", "Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR")
+
 
 def write(result: ResultObject, folder: Path) -> Path:
     path = folder / f"{result.sop_instance_uid}.dcm"
@@ -33,7 +35,7 @@ def dciodvfy(path: Path) -> list[str]:
         [program, path], capture_output=True, text=True, check=False, errors="replace"
     )
     said = (done.stdout + done.stderr).splitlines()
-    assert any(line in ("SCImage", "Comprehensive3DSR") for line in said), said
+    assert any(line in _IODS for line in said), said
     return [line for line in said if line.startswith("Error")]
 
 

@@ -1,0 +1,60 @@
+"""The report in an older class, for a PACS that does not take Comprehensive 3D SR.
+
+The report has no 3D coordinates and none of the relationships by reference that Enhanced SR
+forbids (PS3.3 A.35.2, A.35.3), so that its content goes over as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import dcmread, dcmwrite
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+)
+
+from node.identity import series_uid, uid
+
+OLDER: Mapping[str, UID] = {
+    Comprehensive3DSRStorage: ComprehensiveSRStorage,
+    ComprehensiveSRStorage: EnhancedSRStorage,
+}
+"""The class to offer next, by the one that was refused."""
+
+Forms = Mapping[str, tuple[str, str]]
+"""(SOP Class UID, SOP Instance UID) of the form that a destination has, by the SOP Instance UID
+that the result was made under."""
+
+
+def form_uid(sop_instance_uid: str, sop_class_uid: str) -> str:
+    """SOP Instance UID of a result in another class: another object, always the same one."""
+    return uid("form", sop_instance_uid, sop_class_uid)
+
+
+def older_form(report: Path, sop_class_uid: str, before: Forms) -> bytes:
+    """A result's report as a DICOM file (PS3.10) of another class, under a UID of its own.
+
+    ``before``: what the destination has of the predecessors; one that is not in it stays named
+    as it is. The same arguments give the same bytes. Raises OSError, and what pydicom raises.
+    """
+    dataset = dcmread(report)
+    dataset.SOPClassUID = UID(sop_class_uid)
+    dataset.SOPInstanceUID = form_uid(dataset.SOPInstanceUID, sop_class_uid)
+    dataset.SeriesInstanceUID = series_uid(dataset.SOPInstanceUID)
+    for study in dataset.get("PredecessorDocumentsSequence", ()):
+        for series in study.ReferencedSeriesSequence:
+            for reference in series.ReferencedSOPSequence:
+                form = before.get(reference.ReferencedSOPInstanceUID)
+                if form is not None:
+                    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = form
+                    series.SeriesInstanceUID = series_uid(form[1])
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

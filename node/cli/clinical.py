@@ -126,10 +126,10 @@ def _known(session: Session, db: Database, uid: str) -> ClinicalFactors:
 def _print(known: ClinicalFactors) -> None:
     from models.factors import ENTERED
 
-    nowhere = ("not known", "left out: the study's objects do not say it")
+    age = None if known.age is None else f"{known.age:.3g} years"
     rows = [
-        ("age", *(nowhere if known.age is None else (f"{known.age:.3g} years", "DICOM"))),
-        ("sex", *(nowhere if known.sex is None else (known.sex, "DICOM"))),
+        _read("age", age, "the study's objects say neither an age nor two dates for it"),
+        _read("sex", known.sex, "the study's objects say neither F nor M"),
     ]
     for name, factor in ENTERED.items():
         enters = f"left out: {_option(name)} {'|'.join(factor.answers)} enters it"
@@ -139,6 +139,10 @@ def _print(known: ClinicalFactors) -> None:
     table(("FACTOR", "KNOWN", "FROM"), rows)
     for note in known.notes:
         say(note)
+
+
+def _read(name: str, value: str | None, why: str) -> tuple[str, str, str]:
+    return (name, "not known", f"left out: {why}") if value is None else (name, value, "DICOM")
 
 
 def _option(name: str) -> str:

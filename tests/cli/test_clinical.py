@@ -93,8 +93,9 @@ def test_a_study_of_which_nothing_is_known_says_so(filled: Filled) -> None:
     for number in range(3):
         put(node, number, PatientAge="", PatientBirthDate="20250101", StudyDate="20240101")
     text = node("studies", "clinical", COMPLETE).out
-    assert rows(text)["age"] == "not known left out: the study's objects do not say it"
-    assert rows(text)["sex"] == rows(text)["age"]
+    said = "not known left out: the study's objects say neither "
+    assert rows(text)["age"] == f"{said}an age nor two dates for it"
+    assert rows(text)["sex"] == f"{said}F nor M"
     assert rows(text)["hepatitis"] == "not known left out: --hepatitis none|B|C|B+C enters it"
     assert audited(node) == []
 
@@ -205,7 +206,7 @@ def test_no_name_and_no_id_is_printed_or_logged(
 
 
 def test_it_runs_where_there_is_neither_torch_nor_highdicom(filled: Filled) -> None:
-    """As in the receiver's image, where most people type their commands."""
+    """As in the receiver's image."""
     node, _ = filled
     put(node, 0, PatientAge="063Y")
     done = subprocess.run(

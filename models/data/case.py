@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 """x0, y0, x1, y1, in pixels of the whole image."""
 
 Clinical = Mapping[str, float]
-"""The factors of ``models.data.manifest.CLINICAL`` that are known: age in years, the others 0 or 1
+"""The factors of ``models.factors.CLINICAL`` that are known: age in years, the others 0 or 1
 (sex: 1 is male)."""
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from models.data.case import Box, Case, Outline, bounding_box
 from models.errors import TrainingError
+from models.factors import AGES, CLINICAL, ENTERED, SEXES
 
 VIEWS = ("hepatic veins", "right portal vein", "right posterior portal vein", "liver/kidney")
 BACKGROUNDS = ("normal", "steatosis", "fibrosis")
-CLINICAL = ("age", "sex", "hepatitis", "extrahepatic_tumour", "halo", "vascularity")
 
 MALIGNANT_TYPES: Mapping[str, int | None] = {
     "haemangioma": 0,
@@ -55,10 +55,7 @@ COLUMNS: Mapping[str, str] = {
     "kidney_y": "",
     "age": "years",
     "sex": "M or F (or 1 and 0)",
-    "hepatitis": "0 or 1: history of hepatitis",
-    "extrahepatic_tumour": "0 or 1: history of a tumour outside the liver",
-    "halo": "0 or 1: hypoechoic halo",
-    "vascularity": "0 or 1: vessels inside the tumour",
+    **{name: f"0 or 1: {factor.meaning}" for name, factor in ENTERED.items()},
 }
 """Every column a manifest may have, and what it holds. Empty cells mean: not known."""
 
@@ -239,8 +236,8 @@ def _binary(row: Mapping[str, Any], key: str) -> int | None:
 
 def _clinical(row: Mapping[str, Any]) -> dict[str, float]:
     if row.get("sex") in ("M", "F"):
-        row = {**row, "sex": float(row["sex"] == "M")}
-    found = {"age": _number(row, "age", 0.0, 130.0)}
+        row = {**row, "sex": SEXES[row["sex"]]}
+    found = {"age": _number(row, "age", *AGES)}
     found.update({key: _binary(row, key) for key in CLINICAL if key != "age"})
     return {key: float(value) for key, value in found.items() if value is not None}
 

@@ -105,7 +105,7 @@ class DcnnUs:
         """One reading per lesion, in order.
 
         lesions : the images of each, at least one. clinical : what is known of each one's patient,
-        by ``models.data.manifest.CLINICAL``.
+        by ``models.factors.CLINICAL``.
         """
         known = clinical if clinical is not None else [{} for _ in lesions]
         return [

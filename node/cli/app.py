@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from node.cli import (
+    clinical,
     config,
     database,
     deliveries,
@@ -42,6 +43,7 @@ processes.register(app)
 command(app)(network.send)
 command(app)(network.echo)
 command(app)(doctor)
+command(studies.app)(clinical.clinical)
 for verb in (training.train, training.evaluate, training.simulate):
     command(models.app)(verb)
 for noun in (studies, runs, results, deliveries, models, config, database):

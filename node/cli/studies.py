@@ -76,7 +76,7 @@ def _warn(found: tuple[Study, ...]) -> None:
 
 @command(app)
 def show(session: Session, uid: UID, json: Json = False) -> None:
-    """Show one study: objects, conflicts, runs, results, deliveries and who did what."""
+    """Show one study: objects, runs, results, deliveries, clinical factors, who did what."""
     from node import tracking
 
     with session.database() as db:
@@ -87,6 +87,7 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
         runs = tracking.runs.list_runs(db, study_instance_uid=uid)
         results = tracking.results.of_study(db, uid)
         deliveries = tracking.deliveries.list_deliveries(db, study_instance_uid=uid)
+        entered = tracking.clinical.of_study(db, uid)
         audit = tracking.audit.of_study(db, uid)
     if json:
         print_json(
@@ -97,6 +98,7 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
                 "runs": [{**vars(run), "snapshot": None} for run in runs],
                 "results": results,
                 "deliveries": deliveries,
+                "clinical": {factor.name: factor.answer for factor in entered},
                 "audit": audit,
             }
         )
@@ -132,6 +134,9 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
     print_results(results)
     heading(plural(len(deliveries), "delivery", "deliveries"))
     print_deliveries(deliveries, study_column=False)
+    if entered:
+        heading("clinical factors that were entered")
+        fields((factor.name.replace("_", " "), factor.answer) for factor in entered)
     if audit:
         heading("what was done by hand")
         table(

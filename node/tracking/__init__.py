@@ -1,10 +1,20 @@
 """The records: SQL tables and the few verbs on them. Rows stay in here; dataclasses come out."""
 
-from node.tracking import associations, audit, deliveries, instances, results, runs, studies
+from node.tracking import (
+    associations,
+    audit,
+    clinical,
+    deliveries,
+    instances,
+    results,
+    runs,
+    studies,
+)
 from node.tracking.database import Database, utcnow
 from node.tracking.records import (
     AuditEntry,
     Claim,
+    ClinicalFactor,
     Conflict,
     Delivery,
     Instance,
@@ -18,6 +28,7 @@ from node.tracking.records import (
 __all__ = [
     "AuditEntry",
     "Claim",
+    "ClinicalFactor",
     "Conflict",
     "Database",
     "Delivery",
@@ -29,6 +40,7 @@ __all__ = [
     "Study",
     "associations",
     "audit",
+    "clinical",
     "deliveries",
     "instances",
     "results",

@@ -29,15 +29,26 @@ def record(
     now: datetime | None = None,
 ) -> None:
     with db.writing() as connection:
-        connection.execute(
-            sa.insert(audit).values(
-                at=now or utcnow(),
-                actor=actor(),
-                action=action,
-                study_instance_uid=study_instance_uid,
-                detail=detail,
-            )
+        add(connection, action, study_instance_uid, detail, now or utcnow())
+
+
+def add(
+    connection: sa.Connection,
+    action: str,
+    study_instance_uid: str | None,
+    detail: str,
+    at: datetime,
+) -> None:
+    """Record an act in the transaction that does it: neither is there without the other."""
+    connection.execute(
+        sa.insert(audit).values(
+            at=at,
+            actor=actor(),
+            action=action,
+            study_instance_uid=study_instance_uid,
+            detail=detail,
         )
+    )
 
 
 def of_study(db: Database, study_instance_uid: str) -> tuple[AuditEntry, ...]:

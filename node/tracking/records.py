@@ -157,6 +157,14 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class ClinicalFactor:
+    """A factor of ``models.factors.ENTERED``, and which of its answers somebody gave."""
+
+    name: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class AuditEntry:
     at: datetime
     actor: str

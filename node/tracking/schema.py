@@ -169,6 +169,14 @@ deliveries = Table(
     Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
 )
 
+clinical_factors = Table(
+    "clinical_factors",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    Column("name", String(32), primary_key=True),  # of models.factors.ENTERED
+    Column("answer", String(32), nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -17,7 +17,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from node.errors import ResultError
-from workers.results import values
+from workers import values
 from workers.results.charset import UTF_8, of_terms
 
 TYPE_2 = (
@@ -50,7 +50,6 @@ IDENTIFIERS = frozenset({"PatientID", "IssuerOfPatientID", "StudyID", "Accession
 """Written as received, be they too long or in several values; the report says so."""
 
 _TEXT_VRS = frozenset({"PN", "SH", "LO", "ST", "LT", "UT"})
-_SEX = {"MALE": "M", "FEMALE": "F", "OTHER": "O", "M": "M", "F": "F", "O": "O"}
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ def clean(header: Dataset) -> SourceHeader:
     if not study:
         raise ResultError("an instance has no valid Study Instance UID: no result can be filed")
     cleaned = {keyword: reader.value(keyword) for keyword in (*TYPE_2, *OPTIONAL)}
-    if cleaned["PatientSex"] not in ("", *_SEX):
+    if cleaned["PatientSex"] not in ("", *values.SEX):
         reader.note("PatientSex", "was neither M, F nor O; it was left empty")
-    cleaned["PatientSex"] = _SEX.get(cleaned["PatientSex"], "")
+    cleaned["PatientSex"] = values.SEX.get(cleaned["PatientSex"], "")
 
     attributes = Dataset()
     if terms := reader.character_set_for(cleaned):

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.backbones import backbone
-from models.data.manifest import BACKGROUNDS, CLINICAL
+from models.data.manifest import BACKGROUNDS
 from models.evaluation.calibration import Platt
 from models.evaluation.outcome import Evaluation
+from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
 from models.training.dcnn_us.samples import LesionSamples

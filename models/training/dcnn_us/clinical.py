@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from models.data.manifest import CLINICAL
 from models.evaluation.nomogram import Nomogram, Scale
+from models.factors import CLINICAL
 from models.lesion.clinical import ClinicalModel, Factor
 
 Floats = npt.NDArray[np.floating]

@@ -17,7 +17,8 @@ from pydicom.tag import Tag
 
 from tests.workers.results.studies import NOTHING, blank_header, by_uid, header_of, report_of
 from tests.workers.results.tools import dciodvfy, said, write
-from workers.results import encode, header, values
+from workers import values
+from workers.results import encode, header
 
 KEYWORDS = (*header.TYPE_2, *header.OPTIONAL, "SpecificCharacterSet", "TimezoneOffsetFromUTC")
 

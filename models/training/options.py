@@ -23,9 +23,9 @@ class Options:
     system's own. folds : 0 fits without cross-validation, and the card has no figures. repeats :
     how often the folds are drawn. recipe : by name, where a system has several; None is its own
     choice. about : what the images are, for the card. extra : cases that are only learned from,
-    and never count in a figure. init : a local file of initial weights, or a folder of them. workers :
-    processes that prepare batches. read : the grey image of a case; the default knows pictures
-    only, a caller that knows DICOM gives its own.
+    and never count in a figure. init : a local file of initial weights, or a folder of them.
+    workers : processes that prepare batches. read : the grey image of a case; the default knows
+    pictures only, a caller that knows DICOM gives its own.
     """
 
     out: Path

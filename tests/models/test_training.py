@@ -1,11 +1,13 @@
 """The attention detector in training: samples, augmentation, and a run that is interrupted."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 
 from models.data import Case
@@ -148,6 +150,19 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     for one, other in zip(whole, again, strict=True):
         for key, value in one.network.state_dict().items():
             assert torch.equal(value, other.network.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("backbone", ["densenet121", "resnet18"])
+def test_masks_follow_the_grid_of_the_backbone(tmp_path: Path, backbone: str) -> None:
+    weights = torchvision.models.get_model(backbone).state_dict()
+    torch.save(weights, tmp_path / f"{backbone}.pth")
+    samples = small_samples()
+    samples = replace(samples, grey=samples.grey[:, :40, :75], mask=samples.mask[:, :40, :75])
+    recipe = Recipe(backbone, focus=(0.25, 1.0), epochs=1, batch=4)
+    options = Options(tmp_path, init=tmp_path)
+    (fitted,) = fit_network(samples, range(8), PATIENTS, recipe, tmp_path / "state.pt", options)
+    _, maps = predict(fitted, samples, range(2))
+    assert maps.isfinite().all()
 
 
 def test_a_member_keeps_the_logits_of_its_own_task(tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def fit_network(
         weight_decay=recipe.decay,
         nesterov=True,
     )
+    cells = _cells(network, samples.grey.shape[1:])
     schedule = Schedule(recipe.epochs, recipe.batch, options.seed)
     aside = _aside(samples, indices, patients, options.seed) if recipe.best_per_task else []
     best = _BestWeights(samples, aside, recipe, state) if aside else None
@@ -132,7 +133,7 @@ def fit_network(
         network,
         optimiser,
         Rows(samples, sorted(set(indices) - set(aside))),
-        lambda network, batch: _loss(network, batch, recipe),
+        lambda network, batch: _loss(network, batch, recipe, cells),
         schedule,
         state,
         options,
@@ -165,9 +166,15 @@ def predict(
     )
 
 
-def _loss(network: nn.Module, batch: Batch, recipe: Recipe) -> torch.Tensor:
+def _cells(network: AttentionNetwork, size: Sequence[int]) -> tuple[int, int]:
+    """(h, w) of the local prediction: not every backbone rounds up where 32 does not divide."""
+    with torch.inference_mode():
+        height, width = network.eval()(torch.zeros(1, 3, *size)).local.shape[1:]
+    return height, width
+
+
+def _loss(network: nn.Module, batch: Batch, recipe: Recipe, cells: tuple[int, int]) -> torch.Tensor:
     batch = augment(batch)
-    cells = (-(-batch.images.shape[1] // 32), -(-batch.images.shape[2] // 32))
     batch = mixup(batch._replace(masks=mask_targets(batch.masks, cells)), recipe.mixup)
     row = backbone(recipe.backbone)
     images = imagenet_tensor(batch.images, row.mean, row.std)

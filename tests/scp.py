@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,6 +28,8 @@ ABORT = -1
 class Scp:
     """Keeps the SOP Instance UIDs that it was sent, in order, and what it answered.
 
+    ``digests`` are those of the data sets that came under each UID.
+
     classes : the storage classes that it takes.
     answer : gives the status for a SOP Instance UID, after as long as it likes; ABORT aborts.
     """
@@ -37,6 +41,7 @@ class Scp:
     ) -> None:
         self.port = free_port()
         self.asked: list[tuple[str, int]] = []
+        self.digests: dict[str, set[str]] = defaultdict(set)
         self._answer = answer
         self._lock = threading.Lock()
         self._server: ThreadedAssociationServer | None = None
@@ -65,8 +70,10 @@ class Scp:
     def _store(self, event: evt.Event) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)
         status = self._answer(uid)
+        digest = hashlib.sha256(event.request.DataSet.getvalue()).hexdigest()
         with self._lock:
             self.asked.append((uid, status))
+            self.digests[uid].add(digest)
         if status == ABORT:
             event.assoc.abort()
             return 0x0110  # nobody hears it any more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import warnings
@@ -13,8 +14,11 @@ from celery.exceptions import SecurityWarning
 from node.dispatch import Publisher, celery_app, dispatching
 from node.dispatch.broker import TASK
 from node.settings import Settings
+from node.storage import InstanceStore
 from node.tracking import Database
 from workers.tasks import RunTask
+
+log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, db: Database) -> Celery:
@@ -34,6 +38,7 @@ def run(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT; the exit status. The run in progress is finished first."""
     db = Database(settings.database_url)
     db.check_revision()
+    _clear_away(settings)
     app = create_app(settings, db)
     # A container often runs as root; the warning is about pickled messages, which are refused.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -51,6 +56,12 @@ def run(settings: Settings) -> int:
     with embedded:
         consumer.start()
     return int(consumer.exitcode or 0)
+
+
+def _clear_away(settings: Settings) -> None:
+    """A worker that was killed while it wrote a result is followed by one, not by a receiver."""
+    if stale := InstanceStore(settings.data).prepare():
+        log.warning("%d unfinished objects of a killed process were removed", stale)
 
 
 def _host() -> str:

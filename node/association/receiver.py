@@ -49,7 +49,7 @@ def _clear_away(settings: Settings) -> None:
 
     stale = InstanceStore(settings.data, settings.storage.min_free_mib).prepare()
     if stale:
-        _LOG.warning("%d unfinished objects of a killed receiver were removed", stale)
+        _LOG.warning("%d unfinished objects of a killed process were removed", stale)
 
 
 def _check_database(settings: Settings) -> None:
@@ -117,6 +117,7 @@ class _Supervisor:
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks
+            _clear_away(self._settings)  # of the process that this one replaces, too
             ReceiverProcess(self._settings, self._listener, self._places, index).run(STOP_SECONDS)
             status = 0
         except Exception:  # noqa: BLE001 the edge of the process

@@ -22,12 +22,10 @@ class Incoming:
 
     def __init__(self, folder: Path, check_space: Callable[[], None]) -> None:
         check_space()
-        self.path = folder / f"{os.getpid()}-{uuid4().hex}.part"
         self.size = 0
         self._check_space = check_space
         self._next_check = _CHECK_EVERY
-        self._descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self.path, self._descriptor = _create(folder)
 
     def write(self, data: bytes | memoryview) -> None:
         """Append; raises DiskFull, or OSError of the file system."""
@@ -49,6 +47,17 @@ class Incoming:
             self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _create(folder: Path) -> tuple[Path, int]:
+    """A new, locked file; one that ``remove_stale`` took before it was locked is made anew."""
+    while True:
+        path = folder / f"{os.getpid()}-{uuid4().hex}.part"
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
 
 
 def remove_stale(folder: Path) -> int:

@@ -93,6 +93,21 @@ def test_killed_process_is_replaced_and_its_siblings_serve_on(tmp_path: Path) ->
         wait_until(lambda: _all_four(node))
 
 
+def test_process_that_replaces_a_killed_one_removes_what_that_left_unfinished(
+    tmp_path: Path,
+) -> None:
+    dataset = image()
+    data = encoded(dataset, tmp_path)
+    with receiver(tmp_path) as node, associated(node) as busy:
+        begun = request(1, str(dataset.SOPInstanceUID), dataset=True)
+        busy.sendall(pdu((1, 3, begun), (1, 0, data[:1000])))
+        wait_until(lambda: list((node.data / "incoming").iterdir()))
+        (unfinished,) = (node.data / "incoming").iterdir()
+        (victim,) = [c for c in node.children() if unfinished.name.startswith(f"{c.pid}-")]
+        victim.kill()
+        wait_until(lambda: not list((node.data / "incoming").iterdir()))
+
+
 def _all_four(node: Node) -> bool:
     held = []
     try:

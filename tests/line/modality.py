@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 from pynetdicom import AE, Association
 
 from node.association.wrap import Study
-from tests.bad_input import study, write
+from tests.bad_input import Grey, study, write
 from tests.peers import shared
 
 AUL = ("benign-002.jpg", "benign-003.jpg", "benign-004.jpg")
@@ -40,14 +40,19 @@ def aul_study(folder: Path) -> list[Path]:
 
 
 def new_study(
-    folder: Path, images: int = 1, *, study_uid: str | None = None, **attributes: object
+    folder: Path,
+    images: int = 1,
+    *,
+    image: Grey | None = None,
+    study_uid: str | None = None,
+    **attributes: object,
 ) -> list[Path]:
-    """A study of this many small echocardiograms; ``attributes`` by DICOM keyword."""
+    """A study of this many small echocardiograms, or of ``image``; ``attributes`` by keyword."""
     folder.mkdir(parents=True, exist_ok=True)
     study_uid, series_uid = study_uid or generate_uid(), generate_uid()
     files = []
     for number in range(1, images + 1):
-        dataset = study()
+        dataset = study(image)
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study_uid, series_uid
         dataset.InstanceNumber = number
         for keyword, value in attributes.items():

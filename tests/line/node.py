@@ -32,6 +32,7 @@ from tests.orthanc import AE_TITLE
 from tests.peers import free_port, require
 
 T = TypeVar("T")
+COMMAND = (sys.executable, "-P", "-m", "node.cli")
 ENDED = ("done", "failed", "quarantined")
 
 
@@ -117,7 +118,7 @@ retry_cap = 2
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command of ``hepanode`` on this node's configuration."""
         return subprocess.run(
-            [*_COMMAND, *arguments],
+            [*COMMAND, *arguments],
             env=self._environment(),
             capture_output=True,
             text=True,
@@ -125,11 +126,12 @@ retry_cap = 2
             check=False,
         )
 
-    def start(self, *parts: str) -> None:
+    def start(self, *parts: str, command: Sequence[str] = COMMAND) -> None:
+        """Start parts and wait until they listen; ``command`` stands for ``hepanode``."""
         for part in parts:
             with (self.folder / f"{part}.log").open("ab") as log:
                 self.parts[part] = subprocess.Popen(
-                    [*_COMMAND, part.partition("-")[0]],
+                    [*command, part.partition("-")[0]],
                     env=self._environment(),
                     stdout=log,
                     stderr=log,
@@ -242,7 +244,6 @@ _PROPOSE = {  # storescu's words for transfer syntaxes
     JPEG2000: "-xw",
     RLELossless: "-xr",
 }
-_COMMAND = [sys.executable, "-P", "-m", "node.cli"]
 
 
 def _kill_tree(pid: int) -> None:

@@ -202,3 +202,24 @@ def test_leftovers_of_the_dead_go_and_files_of_the_living_stay(store: InstanceSt
     assert store.prepare() == 1
     assert list((store.root / "incoming").iterdir()) == [living.path]
     living.discard()
+
+
+def test_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_made_anew(
+    store: InstanceStore,
+) -> None:
+    ended = threading.Event()
+
+    def clear_away() -> None:
+        while not ended.is_set():
+            store.prepare()
+
+    clearing = threading.Thread(target=clear_away)
+    clearing.start()
+    try:
+        for _ in range(2000):
+            living = store.incoming()
+            assert living.path.exists()
+            living.discard()
+    finally:
+        ended.set()
+        clearing.join()

@@ -1,6 +1,15 @@
 """The records: SQL tables and the few verbs on them. Rows stay in here; dataclasses come out."""
 
-from node.tracking import associations, audit, deliveries, instances, results, runs, studies
+from node.tracking import (
+    associations,
+    audit,
+    deliveries,
+    instances,
+    prompts,
+    results,
+    runs,
+    studies,
+)
 from node.tracking.database import Database, utcnow
 from node.tracking.records import (
     AuditEntry,
@@ -8,7 +17,9 @@ from node.tracking.records import (
     Conflict,
     Delivery,
     Instance,
+    NewPrompt,
     NewResult,
+    Prompt,
     ReceivedInstance,
     Result,
     Run,
@@ -22,7 +33,9 @@ __all__ = [
     "Database",
     "Delivery",
     "Instance",
+    "NewPrompt",
     "NewResult",
+    "Prompt",
     "ReceivedInstance",
     "Result",
     "Run",
@@ -31,6 +44,7 @@ __all__ = [
     "audit",
     "deliveries",
     "instances",
+    "prompts",
     "results",
     "runs",
     "studies",

@@ -70,9 +70,9 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             inputs.source.study_instance_uid,
             ((series_uid(instance), cls, instance) for cls, instance in context.predecessors),
         )
-    models = [m for m in (findings.lesion_model, findings.fat_model) if m is not None]
-    if models:
-        document.ContributingEquipmentSequence = contributing_equipment(models)
+    models = (findings.lesion_model, findings.fat_model, findings.joint_model)
+    if known := [model for model in models if model is not None]:
+        document.ContributingEquipmentSequence = contributing_equipment(known)
     document.CodingSchemeIdentificationSequence = [codes.coding_scheme()]
     for element in _content(context, inputs):
         document[element.tag] = element
@@ -109,7 +109,7 @@ def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[Co
     findings = inputs.findings
     groups = [
         lesion_group(context, findings, lesion, inputs.headers.get(lesion.frame.sop_instance_uid))
-        for lesion in findings.lesions
+        for lesion in (*findings.prompted, *findings.lesions)
     ]
     if search := lesion_search(context, findings):
         groups.append(search)
@@ -158,6 +158,6 @@ def _referenced_frames(inputs: ResultInputs) -> list[FrameRef]:
     findings = inputs.findings
     return [
         *findings.frames,
-        *(lesion.frame for lesion in findings.lesions),
+        *(lesion.frame for lesion in (*findings.lesions, *findings.prompted)),
         *(findings.fat.frames if findings.fat else ()),
     ]

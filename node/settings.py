@@ -152,6 +152,9 @@ class Analysis(Section):
     time_limit: Seconds = Field(900, description="a run that takes longer is killed")
     lesion_bundle: str = "lesion-attention"
     fat_bundle: str = "fat-multiview"
+    joint_bundle: str = Field(
+        "lesion-joint", description="outlines what `hepanode studies segment` points at"
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)

@@ -13,6 +13,7 @@ from node.cli import (
     processes,
     results,
     runs,
+    segment,
     studies,
     training,
 )
@@ -42,6 +43,7 @@ processes.register(app)
 command(app)(network.send)
 command(app)(network.echo)
 command(app)(doctor)
+command(studies.app)(segment.segment)
 for verb in (training.train, training.evaluate, training.simulate):
     command(models.app)(verb)
 for noun in (studies, runs, results, deliveries, models, config, database):

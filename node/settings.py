@@ -24,7 +24,7 @@ from node.errors import SettingsError
 from node.urls import of_scheme, without_password
 
 PREFIX = "HEPANODE_"
-ResultKind = Literal["heatmap", "report"]
+ResultKind = Literal["heatmap", "segmentation", "report"]
 
 
 def is_loopback(host: str) -> bool:
@@ -173,7 +173,7 @@ class Destination(Section):
     host: Host
     port: Port
     calling_ae_title: AETitle | None = None
-    kinds: tuple[ResultKind, ...] = ("heatmap", "report")
+    kinds: tuple[ResultKind, ...] = ("heatmap", "segmentation", "report")
     timeout: Seconds = 30
     retry_first: Seconds = 5
     retry_cap: Seconds = 600

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+from highdicom.seg import Segmentation
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.encaps import encapsulate
 from pydicom.uid import UltrasoundMultiFrameImageStorage, generate_uid
@@ -141,8 +142,13 @@ def test_a_mass_in_a_box_is_outlined_in_a_version_that_names_the_one_before(site
     assert lines["Long axis"].endswith(" mm")
     assert lines["Probability of cancer"].endswith(" %")
     assert lines["Algorithm Name"] == "lesion-joint"
-    pictures = [one for one in site.node.results(site.study) if one.version == newest.version]
-    capture = at_pacs(site.pacs, [one for one in pictures if one.kind == "heatmap"][-1])
+    version = [one for one in site.node.results(site.study) if one.version == newest.version]
+    (segmentation,) = (one for one in version if one.kind == "segmentation")
+    stored = Segmentation.from_dataset(at_pacs(site.pacs, segmentation))
+    mask = stored.get_pixels_by_source_instance([site.still], segment_numbers=[1])[0, ..., 0]
+    truth = outline_mask(site.case.masses, mask.shape)
+    assert jaccard(mask.astype(bool), truth) > 0.5
+    capture = at_pacs(site.pacs, [one for one in version if one.kind == "heatmap"][-1])
     assert capture.SeriesDescription.startswith("AI outline at an operator's prompt, not reviewed")
     assert told["run"] == newest.run_id
 

@@ -214,7 +214,11 @@ def test_a_prompt_makes_a_new_version_with_the_outline_and_once_only(
     prompt, _ = studies.segment(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     made = results.of_study(db, uid)
-    assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, "report"]
+    assert [one.kind for one in made if one.version == 2] == [
+        *["heatmap"] * 3,
+        "segmentation",
+        "report",
+    ]
     first, second = (dcmread(settings.data / one.path) for one in made if one.kind == "report")
     (before,) = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
     (reference,) = before.ReferencedSOPSequence

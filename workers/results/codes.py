@@ -42,6 +42,7 @@ PRIVATE: dict[str, str] = {
     "1113": "An operator drew a box; no model judges if it is a lesion",
     "1114": "An operator clicked in it; no model judges if it is a lesion",
     "1115": "What the operator gave, in pixels of the source frame",
+    "1116": "Segmentation of this region",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -126,6 +127,7 @@ PLACE_BY = private("1112")
 PLACE_BY_BOX = private("1113")
 PLACE_BY_CLICKS = private("1114")
 PLACE = private("1115")
+REGION_SEGMENTATION = private("1116")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")
@@ -143,6 +145,8 @@ REPORT_TITLE = standard.DCM.ImagingMeasurementReport
 LIVER_ULTRASOUND = standard.LN.USLiverReport
 LIVER = standard.SCT.Liver
 LESION = standard.SCT.Lesion
+ABNORMAL_STRUCTURE = standard.SCT.MorphologicallyAbnormalStructure
+ARTIFICIAL_INTELLIGENCE = standard.DCM.ArtificialIntelligence
 ULTRASOUND = standard.DCM.Ultrasound
 MAXIMUM = standard.SCT.Maximum
 THRESHOLD = standard.DCM.ThresholdValue

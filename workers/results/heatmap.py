@@ -42,7 +42,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             dataset,
             context,
             uid=series_uid(object_uid(context.result_key, name, 1)),
-            offset=min(list(counts).index(finding.kind) + 1, 8),
+            offset=min(list(counts).index(finding.kind) + 1, 7),
             modality="US",
             description=f"{_title(finding)}, not reviewed",
         )

@@ -33,7 +33,7 @@ def dciodvfy(path: Path) -> list[str]:
         [program, path], capture_output=True, text=True, check=False, errors="replace"
     )
     said = (done.stdout + done.stderr).splitlines()
-    assert any(line in ("SCImage", "Comprehensive3DSR") for line in said), said
+    assert any(line in ("SCImage", "Segmentation", "Comprehensive3DSR") for line in said), said
     return [line for line in said if line.startswith("Error")]
 
 

@@ -12,6 +12,7 @@ from highdicom.sr import (
     ContentSequence,
     FindingSite,
     GraphicTypeValues,
+    ImageContentItem,
     ImageRegion,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
@@ -21,7 +22,7 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import UltrasoundImageStorage
+from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
 from workers.findings import (
     FrameReading,
@@ -34,6 +35,7 @@ from workers.findings import (
 )
 from workers.results import codes
 from workers.results.content.items import (
+    CONTAINS,
     MODIFIER,
     PROPERTY,
     code,
@@ -56,8 +58,13 @@ def lesion_group(
     findings: StudyFindings,
     lesion: LesionFinding,
     header: Dataset | None,
+    segmentation: str = "",
 ) -> ContentSequence:
-    """TID 1410 with the outline; TID 1501 when there is no outline to draw."""
+    """TID 1410 with the outline; TID 1501 when there is no outline to draw.
+
+    segmentation : SOP Instance UID of the object whose only segment is the lesion; it goes beside
+    the outline under a name of ours, for TID 1410 has either an outline or a segment.
+    """
     terms = _terms_of(findings, lesion)
     known = {label: p for label, p in lesion.probabilities.items() if label in codes.PROBABILITY}
     arguments = {
@@ -94,6 +101,17 @@ def lesion_group(
             extend(group, *_class_probability(terms, label, p))
     if isinstance(lesion, PromptedLesion):
         extend(group, *_place(lesion.prompt))
+    if segmentation:
+        extend(
+            group,
+            ImageContentItem(
+                name=codes.REGION_SEGMENTATION,
+                referenced_sop_class_uid=SegmentationStorage,
+                referenced_sop_instance_uid=segmentation,
+                referenced_segment_numbers=1,
+                relationship_type=CONTAINS,
+            ),
+        )
     extend(group, *statements(lesion.model))
     return group
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,9 +159,8 @@ def test_of_two_regions_the_one_that_was_pointed_at_is_read(
     left = np.full_like(right, 90)
     dataset = bad_input.study(np.hstack([left, right]))
     (region,) = dataset.SequenceOfUltrasoundRegions
-    dataset.SequenceOfUltrasoundRegions = [Dataset(), Dataset()]
+    dataset.SequenceOfUltrasoundRegions = [deepcopy(region), deepcopy(region)]
     for half, item in enumerate(dataset.SequenceOfUltrasoundRegions):
-        item.update(region)
         item.RegionLocationMinX0, item.RegionLocationMaxX1 = 512 * half, 512 * half + 511
         item.RegionLocationMinY0, item.RegionLocationMaxY1 = 0, 383
     box = tuple((x + 512, y) for x, y in BOX)

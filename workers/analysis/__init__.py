@@ -153,18 +153,20 @@ def _prompted(
     """The prompts read; None where there are none or nothing can read them."""
     if JOINT not in chosen.bundles:
         return None
+    pathway = None
     try:
         if (bundle := chosen.bundles[JOINT]) is not None:
             with stages.stage("load models"):
                 pathway = PromptedPathway(models.system(bundle), bundle)
-            for prompt, frame in asked:
-                with stages.stage(JOINT):
-                    pathway.read(prompt, frame)
-            return pathway
     except ModelError as error:
         log.error("%s", error)
-    abstentions.append(_unavailable(PROMPTED, JOINT, settings))
-    return None
+    if pathway is None:
+        abstentions.append(_unavailable(PROMPTED, JOINT, settings))
+        return None
+    for prompt, frame in asked:
+        with stages.stage(JOINT):
+            pathway.read(prompt, frame)
+    return pathway
 
 
 def _unavailable(subject: str, name: str, settings: Analysis) -> Abstention:

@@ -17,7 +17,7 @@ _BLACK = (0, 0, 0)
 _ARM = 6
 _DOT, _SPACE = 3.0, 7.0
 _SHORT = 120.0
-"""An axis shorter than this, in drawn pixels, gets no dots: they would hide a small lesion."""
+"""Axes shorter than this, in drawn pixels, get no dots: they would hide a small lesion."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def draw_marks(image: Image.Image, marks: Marks) -> None:
     """A dashed box or crosses in amber; calipers in cyan, joined by dots. Thin: the border of the
     lesion must stay in sight."""
     pen = ImageDraw.Draw(image)
+    large = any(math.dist(*axis) > _SHORT for axis in marks.axes)
     for axis in marks.axes:
-        for dot in dashes(axis, _DOT, _SPACE) if math.dist(*axis) > _SHORT else ():
+        for dot in dashes(axis, _DOT, _SPACE) if large else ():
             pen.line(dot, fill=CALIPER, width=2)
         for end in axis:
             _cross(pen, end, CALIPER)

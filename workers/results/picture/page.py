@@ -106,7 +106,7 @@ def _coloured(index: Image.Image, table: Colours) -> Image.Image:
 def _page(image: Image.Image, colour_scale: _Scale | None, labels: Labels) -> Image.Image:
     beside = image.height > 1.3 * image.width
     size = max(18, round(image.height * 0.021)) if beside else max(18, round(image.width * 0.025))
-    bar = 7 * size if colour_scale else 0
+    bar = 7 * size if colour_scale else size if beside else 0
     if beside:
         text_width = max(24 * size, image.width)
         page_width = image.width + bar + text_width

@@ -24,7 +24,7 @@ from node.errors import SettingsError
 from node.urls import of_scheme, without_password
 
 PREFIX = "HEPANODE_"
-ResultKind = Literal["heatmap", "report"]
+ResultKind = Literal["heatmap", "segmentation", "report"]
 
 
 def is_loopback(host: str) -> bool:
@@ -152,6 +152,9 @@ class Analysis(Section):
     time_limit: Seconds = Field(900, description="a run that takes longer is killed")
     lesion_bundle: str = "lesion-attention"
     fat_bundle: str = "fat-multiview"
+    joint_bundle: str = Field(
+        "lesion-joint", description="outlines what `hepanode studies segment` points at"
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)
@@ -170,7 +173,7 @@ class Destination(Section):
     host: Host
     port: Port
     calling_ae_title: AETitle | None = None
-    kinds: tuple[ResultKind, ...] = ("heatmap", "report")
+    kinds: tuple[ResultKind, ...] = ("heatmap", "segmentation", "report")
     timeout: Seconds = 30
     retry_first: Seconds = 5
     retry_cap: Seconds = 600

@@ -37,6 +37,9 @@ class Reason(StrEnum):
     NO_NUMBER = "no-number"
     MODEL_UNAVAILABLE = "model-unavailable"
     NOT_MEASURED = "not-measured"
+    OUTSIDE_REGION = "outside-region"
+    NOTHING_OUTLINED = "nothing-outlined"
+    BOX_NEEDED = "box-needed"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -59,6 +62,9 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NO_NUMBER: "the model's answer was no number",
     Reason.MODEL_UNAVAILABLE: "the model is not available on this node",
     Reason.NOT_MEASURED: "no model on this node outlines the lesion, so it was not measured",
+    Reason.OUTSIDE_REGION: "the prompt lies outside of the B-mode region",
+    Reason.NOTHING_OUTLINED: "the model outlines nothing there",
+    Reason.BOX_NEEDED: "the model was validated for this with boxes only, and clicks were given",
 }
 
 
@@ -155,6 +161,52 @@ class LesionFinding:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """What an operator pointed at: one lesion in one stored frame.
+
+    points : clicks for the kind 'point', the upper left and lower right corner for 'box'. They are
+    as they were given: whole numbers are the middles of pixels (SCOORD has them at their corners)
+    """
+
+    id: int
+    sop_instance_uid: str
+    number: int
+    kind: str
+    points: tuple[Point, ...]
+
+    @property
+    def inside(self) -> tuple[Point, ...]:
+        """The points that must lie on tissue: the clicks, or the middle of the box."""
+        if self.kind == "point":
+            return self.points
+        (x0, y0), (x1, y1) = self.points
+        return (((x0 + x1) / 2, (y0 + y1) / 2),)
+
+    def __str__(self) -> str:
+        parts = [f"{x:g}, {y:g}" for x, y in self.points]
+        if self.kind == "box":
+            return f"box from {' to '.join(parts)}"
+        return f"{'click' if len(parts) == 1 else 'clicks'} at {'; '.join(parts)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptedLesion(LesionFinding):
+    """What the joint system outlines where an operator pointed.
+
+    No model found it, and none judges whether it is a lesion.
+
+    mask : (rows, columns) bool of the whole frame; area : its pixels, and mm2 where calibrated
+    conditions : by label, what its probability takes for granted
+    """
+
+    prompt: Prompt
+    mask: NDArray[np.bool_] = field(repr=False, compare=False)
+    area_pixels: int
+    area_mm2: float | None
+    conditions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class FatFinding:
     """The study's liver fat estimate: percent, and the probabilities of >= 5 and >= 10 %.
 
@@ -176,19 +228,20 @@ class FatFinding:
 class HeatmapFinding:
     """A map over one frame: what is drawn on a key frame.
 
-    values : (h, w) float32; 0..1, or signed about 0 when ``signed``
+    values : (h, w) float32; 0..1, or signed about 0 when ``signed``; None: only lines are drawn
     window : x0, y0, x1, y1 of the map in the source frame, pixels
     caption : lines of text to burn in (the numbers), without patient data
     """
 
     frame: FrameRef
     kind: str
-    values: NDArray[np.float32]
+    values: NDArray[np.float32] | None
     window: tuple[int, int, int, int]
     signed: bool
     caption: tuple[str, ...]
     model: ModelIdentity
     outline: tuple[Point, ...] = ()
+    prompted: PromptedLesion | None = None
 
 
 @dataclass(frozen=True)
@@ -212,8 +265,9 @@ class FrameReading:
 class StudyFindings:
     """All that one run found, ready for the results room.
 
-    thresholds : by label, the probability at and above which the model says yes
+    thresholds : by label, the probability at and above which the lesion model says yes
     conditions : by label, what its probability takes for granted
+    prompted : what operators pointed at, apart from the ``lesions`` that the lesion model found
     notes : sentences that the report prints as they are
     """
 
@@ -229,3 +283,5 @@ class StudyFindings:
     thresholds: dict[str, float] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    joint_model: ModelIdentity | None = None
+    prompted: tuple[PromptedLesion, ...] = ()

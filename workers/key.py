@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from node.settings import Analysis
+from node.tracking import Prompt
 from workers.analysis import Plan
 from workers.findings import Dropped, FrameRef, Reason
 
 FORMAT = 2  # raised when the same findings would be written differently
 
-_IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders", "lesion_bundle", "fat_bundle"}
+_IRRELEVANT = {
+    *("device", "threads", "time_limit", "bundle_folders"),
+    *("lesion_bundle", "fat_bundle", "joint_bundle"),
+}
 
 
 def analysis_settings(settings: Analysis) -> dict[str, Any]:
@@ -27,12 +31,16 @@ def result_key(
     dropped: Sequence[Dropped],
     chosen: Plan,
     settings: Analysis,
+    prompts: Sequence[Prompt] = (),
 ) -> str:
     """SHA-256 in hex over inputs, models (weights and cards) and settings.
 
-    The node's own results do not count as input: their return must not make a new version.
+    The node's own results do not count as input: their return must not make a new version. Nor
+    does the joint model of a study without prompts, whose key is the one it had before there were
+    any; ``chosen`` does not hold it then. A prompt that was taken back counts, see
+    ``node.tracking.prompts``.
     """
-    material = {
+    material: dict[str, Any] = {
         "format": FORMAT,
         "study": study_instance_uid,
         "frames": [(frame.sop_instance_uid, frame.number) for frame in frames],
@@ -44,5 +52,10 @@ def result_key(
         "models": chosen.digests,
         "settings": analysis_settings(settings),
     }
+    if prompts:
+        material["prompts"] = [
+            (one.sop_instance_uid, one.frame, one.kind, one.coordinates, one.taken_back_at is None)
+            for one in prompts
+        ]
     text = json.dumps(material, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,8 @@ repeated: files are written whole under deterministic names, and rows appear in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from node import tracking
 from node.errors import FrameError
 from node.settings import Settings
 from node.storage import InstanceStore
 from node.tracking import Claim, Database, NewResult, results, utcnow
-from workers.analysis import LoadedModels, analyse, plan
-from workers.findings import Dropped, Frame, FrameRef, Reason, StudyFindings
-from workers.frames import StoredInstance, read, select
+from workers.analysis import Asked, LoadedModels, analyse, plan
+from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
+from workers.frames import StoredInstance, read, read_asked, select
 from workers.key import result_key
 from workers.results import ResultContext, build, encode
 from workers.results.sources import read_headers
@@ -47,18 +49,16 @@ class Performer:
         analysis = self._settings.analysis
         paths = {one.sop_instance_uid: self._store.path(one.path) for one in claim.instances}
         with stages.stage("select"):
-            selection = select(
-                [
-                    StoredInstance(
-                        paths[one.sop_instance_uid], one.sop_instance_uid, one.own_result
-                    )
-                    for one in claim.instances
-                ],
-                analysis,
-            )
-            chosen = plan(self._models, analysis)
+            selection = select(self._stored(claim), analysis)
+            standing = [one for one in claim.prompts if one.taken_back_at is None]
+            chosen = plan(self._models, analysis, prompted=bool(standing))
         key = result_key(
-            claim.study_instance_uid, selection.frames, selection.dropped, chosen, analysis
+            claim.study_instance_uid,
+            selection.frames,
+            selection.dropped,
+            chosen,
+            analysis,
+            claim.prompts,
         )
         lineage = results.lineage(self._db, claim.study_id, key)
         if lineage.exists:
@@ -71,7 +71,9 @@ class Performer:
             self._models,
             analysis,
             stages,
+            self._asked(claim, standing, stages),
         )
+        findings = replace(findings, notes=(*findings.notes, *_taken_back(claim.prompts)))
         context = ResultContext(
             result_key=key,
             version=lineage.version,
@@ -87,6 +89,28 @@ class Performer:
         record = snapshot(findings, lineage.version, analysis)
         return self._commit(claim, key, lineage.version, objects, record, stages)
 
+    def _stored(self, claim: Claim) -> list[StoredInstance]:
+        return [
+            StoredInstance(self._store.path(one.path), one.sop_instance_uid, one.own_result)
+            for one in claim.instances
+        ]
+
+    def _asked(
+        self, claim: Claim, standing: Sequence[tracking.Prompt], stages: Stages
+    ) -> Iterator[Asked]:
+        """Each prompt with its frame, decoded when it is its turn, selected before or not."""
+        stored = {one.sop_instance_uid: one for one in self._stored(claim)}
+        for one in standing:
+            prompt = Prompt(one.id, one.sop_instance_uid, one.frame, one.kind, one.coordinates)
+            with stages.stage("decode"):
+                frame = read_asked(
+                    stored[one.sop_instance_uid],
+                    prompt.number,
+                    prompt.inside,
+                    self._settings.analysis,
+                )
+            yield prompt, frame
+
     def _build(
         self,
         context: ResultContext,
@@ -97,8 +121,11 @@ class Performer:
     ) -> list[NewResult]:
         """Build the result objects and store each as soon as it exists."""
 
+        pointed = {lesion.frame: lesion.prompt.inside for lesion in findings.prompted}
+
         def source_of(ref: FrameRef) -> NDArray[np.uint8]:
-            (frame,) = _decode([ref], paths, self._settings)
+            path = paths[ref.sop_instance_uid]
+            (frame,) = read(path, [ref], self._settings.analysis, pointed.get(ref, ()))
             if isinstance(frame, Dropped):
                 raise FrameError(f"frame {ref.number} of {ref.sop_instance_uid}: {frame.detail}")
             return frame.source
@@ -141,6 +168,12 @@ class Performer:
             snapshot=record,
             timings=stages.seconds,
         )
+
+
+def _taken_back(prompts: Iterable[tracking.Prompt]) -> Iterator[str]:
+    for one in prompts:
+        if one.taken_back_at is not None:
+            yield f"An operator took prompt {one.id} back: no outline of it stands any more."
 
 
 def _decode(

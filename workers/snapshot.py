@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from node.settings import Analysis
-from workers.findings import StudyFindings
+from workers.findings import PromptedLesion, StudyFindings
 from workers.key import analysis_settings
 
 
@@ -16,7 +16,11 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
 
     As JSON has it: None where a model gave no number, for PostgreSQL refuses NaN and infinity.
     """
-    models = {"lesion": findings.lesion_model, "fat": findings.fat_model}
+    models = {
+        "lesion": findings.lesion_model,
+        "fat": findings.fat_model,
+        "joint": findings.joint_model,
+    }
     record: dict[str, Any] = {
         "version": version,
         "frames": [asdict(frame) for frame in findings.frames],
@@ -43,6 +47,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                 }
                 for lesion in findings.lesions
             ],
+            "prompted": [_prompted(lesion) for lesion in findings.prompted],
             "fat": _fat(findings),
             "thresholds": findings.thresholds,
             "abstentions": [asdict(abstention) for abstention in findings.abstentions],
@@ -51,6 +56,20 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
     }
     finite: dict[str, Any] = _finite(record)
     return finite
+
+
+def _prompted(lesion: PromptedLesion) -> dict[str, Any]:
+    return {
+        "tracking_id": lesion.tracking_id,
+        "sop_instance_uid": lesion.frame.sop_instance_uid,
+        "frame": lesion.frame.number,
+        "prompt": asdict(lesion.prompt),
+        "probabilities": lesion.probabilities,
+        "outline": lesion.outline,
+        "diameters": asdict(lesion.diameters) if lesion.diameters else None,
+        "area_pixels": lesion.area_pixels,
+        "area_mm2": lesion.area_mm2,
+    }
 
 
 def _finite(value: Any) -> Any:

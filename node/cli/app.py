@@ -14,6 +14,7 @@ from node.cli import (
     processes,
     results,
     runs,
+    segment,
     studies,
     training,
 )
@@ -44,6 +45,7 @@ command(app)(network.send)
 command(app)(network.echo)
 command(app)(doctor)
 command(studies.app)(clinical.clinical)
+command(studies.app)(segment.segment)
 for verb in (training.train, training.evaluate, training.simulate):
     command(models.app)(verb)
 for noun in (studies, runs, results, deliveries, models, config, database):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from node.cli.output import fields, heading, plural, say, table
+from node.cli.output import fields, heading, place, plural, say, table
 from node.cli.results import print_results
 from node.cli.runs import run_fields
 
@@ -101,6 +101,15 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
             f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
             f"outline by {lesion['outline_kind']}"
         )
+    if prompted := findings.get("prompted") or []:
+        say(f"  {plural(len(prompted), 'outline')} where an operator pointed")
+    for lesion in prompted:
+        said = _percentages(lesion["probabilities"]) or "malignancy not answered"
+        say(
+            f"    {lesion['tracking_id']}: {_size(lesion)}, {said}, "
+            f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
+            f"{place(lesion['prompt']['kind'], lesion['prompt']['points'])}"
+        )
     if readings and findings.get("readings"):
         say("  per frame")
         for reading in findings["readings"]:
@@ -121,6 +130,15 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
     for abstention in findings.get("abstentions") or []:
         why = because(abstention["reason"], abstention.get("detail") or "")
         say(f"  not answered, {abstention['subject']}: {why}")
+
+
+def _size(lesion: Mapping[str, Any]) -> str:
+    measured = lesion["diameters"]
+    if measured["long_mm"] is None or lesion["area_mm2"] is None:
+        return f"{lesion['area_pixels']} pixels, not calibrated"
+    return (
+        f"{measured['long_mm']:.1f} x {measured['short_mm']:.1f} mm, {lesion['area_mm2']:.0f} mm2"
+    )
 
 
 def _percentages(probabilities: Mapping[str, float | None]) -> str:

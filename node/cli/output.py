@@ -118,6 +118,14 @@ def plural(count: int, word: str, many: str = "") -> str:
     return f"{count} {word if count == 1 else many or word + 's'}"
 
 
+def place(kind: str, points: Sequence[Sequence[float]]) -> str:
+    """Where an operator pointed: ``box 120,80,240,190``, ``clicks 20,40 22,41``."""
+    corners = [f"{x:g},{y:g}" for x, y in points]
+    if kind == "box":
+        return f"box {','.join(corners)}"
+    return f"{'click' if len(corners) == 1 else 'clicks'} {' '.join(corners)}"
+
+
 def class_name(uid: str) -> str:
     """The name of a SOP class or transfer syntax; an unknown one as its UID."""
     from pydicom.uid import UID

@@ -12,7 +12,7 @@ from node.cli.studies import UID
 if TYPE_CHECKING:
     from node.tracking import Result
 
-app = noun("results", "The result objects: reports and heatmaps.")
+app = noun("results", "The result objects: reports, heatmaps, segmentations.")
 
 
 @command(app, "list")

@@ -1,4 +1,7 @@
-"""``hepanode studies``: what arrived, what became of it, and analyse it again."""
+"""``hepanode studies``: what arrived, what became of it, and analyse it again.
+
+``studies segment`` is in a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from node.cli.output import (
     fields,
     heading,
     moment,
+    place,
     plural,
     print_json,
     say,
@@ -21,7 +25,7 @@ from node.cli.output import (
 from node.cli.session import Json, Session, command, noun
 
 if TYPE_CHECKING:
-    from node.tracking import Instance, Study
+    from node.tracking import Instance, Prompt, Study
 
 app = noun("studies", "The studies that arrived.")
 
@@ -84,6 +88,7 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
         study = tracking.studies.get(db, uid)
         instances = tracking.instances.list_of(db, uid)
         conflicts = tracking.instances.conflicts_of(db, uid)
+        prompts = tracking.prompts.list_of(db, uid)
         runs = tracking.runs.list_runs(db, study_instance_uid=uid)
         results = tracking.results.of_study(db, uid)
         deliveries = tracking.deliveries.list_deliveries(db, study_instance_uid=uid)
@@ -95,6 +100,7 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
                 "study": study,
                 "instances": instances,
                 "conflicts": conflicts,
+                "prompts": prompts,
                 "runs": [{**vars(run), "snapshot": None} for run in runs],
                 "results": results,
                 "deliveries": deliveries,
@@ -128,6 +134,9 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
                 for c in conflicts
             ],
         )
+    if prompts:
+        heading(f"{plural(len(prompts), 'prompt')}: what an operator pointed at")
+        _print_prompts(prompts)
     heading(plural(len(runs), "run"))
     print_runs(runs, study_column=False)
     heading(plural(len(results), "result"))
@@ -160,6 +169,23 @@ def _print_instances(instances: tuple[Instance, ...]) -> None:
                 for instance in instances
             ],
         )
+
+
+def _print_prompts(prompts: tuple[Prompt, ...]) -> None:
+    table(
+        ("PROMPT", "GIVEN", "STATE", "FRAME", "WHERE", "SOP INSTANCE UID"),
+        [
+            (
+                str(one.id),
+                ago(one.created_at),
+                f"taken back {ago(one.taken_back_at)}" if one.taken_back_at else "stands",
+                str(one.frame),
+                place(one.kind, one.coordinates),
+                one.sop_instance_uid,
+            )
+            for one in prompts
+        ],
+    )
 
 
 @command(app)

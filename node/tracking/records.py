@@ -89,8 +89,35 @@ class Run:
 
 
 @dataclass(frozen=True)
+class NewPrompt:
+    """What an operator points at in a stored frame, for the joint system to outline.
+
+    frame : from 1. kind : 'point' or 'box'. coordinates : x, y of each click in the one lesion,
+    or of the box's upper left and lower right corner; pixels of the whole stored frame, whose
+    whole numbers are the middles of pixels, the first 0.
+    """
+
+    sop_instance_uid: str
+    frame: int
+    kind: str
+    coordinates: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Prompt(NewPrompt):
+    """One on record; ``taken_back_at`` None: it takes part in every run of its study."""
+
+    id: int
+    created_at: datetime
+    taken_back_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Claim:
-    """A run that this worker holds until ``lease_until``, and what it must read."""
+    """A run that this worker holds until ``lease_until``, and what it must read.
+
+    ``prompts`` are all that the study ever had, in the order in which they came.
+    """
 
     run_id: int
     study_id: int
@@ -101,6 +128,7 @@ class Claim:
     lease_until: datetime
     worker: str
     instances: tuple[Instance, ...]
+    prompts: tuple[Prompt, ...]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node.errors import NotFound
-from node.tracking import instances
+from node.tracking import instances, prompts
 from node.tracking.database import Database, utcnow
 from node.tracking.patients import disagreement, lock
 from node.tracking.records import Claim, Run
@@ -176,6 +176,7 @@ def claim(
                 lease_until=lease_until,
                 worker=worker,
                 instances=objects,
+                prompts=prompts.of_study(connection, study.id),
             )
     return None
 

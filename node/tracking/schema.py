@@ -1,4 +1,4 @@
-"""The tables. Times are UTC; JSON columns hold what only people and ``runs explain`` read."""
+"""The tables. Times are UTC; JSON columns hold what no query looks into."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0005"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0006"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -105,13 +105,26 @@ conflicts = Table(
     Column("received_at", UTCDateTime, nullable=False),
 )
 
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("frame", Integer, nullable=False),  # from 1
+    Column("kind", String(16), nullable=False),  # point, box
+    Column("coordinates", JSON, nullable=False),  # [x, y] of each click, or of two corners
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("taken_back_at", UTCDateTime),
+)
+
 runs = Table(
     "runs",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
-    Column("cause", String(32), nullable=False),  # received, late-instance, reprocess
+    Column("cause", String(32), nullable=False),  # received, late-instance, reprocess, segment
     Column("urgent", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", UTCDateTime, nullable=False),

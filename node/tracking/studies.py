@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from node.errors import NotFound, TrackingError
+from node.tracking import prompts
 from node.tracking.associations import is_open
 from node.tracking.database import Database, utcnow
 from node.tracking.patients import disagreement
-from node.tracking.records import Study
+from node.tracking.records import NewPrompt, Prompt, Study
 from node.tracking.runs import open_run
 from node.tracking.schema import associations, conflicts, instances, runs, studies
 
@@ -144,19 +145,68 @@ def reprocess(db: Database, study_instance_uid: str, now: datetime | None = None
 
     Raises NotFound for an unknown study, TrackingError for one that is held or still arriving.
     """
+    with db.writing() as connection:
+        study_id = _complete(connection, study_instance_uid)
+        return open_run(connection, study_id, "reprocess", now or utcnow())
+
+
+def segment(
+    db: Database, study_instance_uid: str, new: NewPrompt, now: datetime | None = None
+) -> tuple[Prompt, int | None]:
+    """Record a prompt and open a run, which outlines what it and the earlier ones point at.
+
+    The prompt with the new run's id; one that stands already is given back with None, and nothing
+    is done. Raises as ``reprocess`` does.
+    """
     at = now or utcnow()
     with db.writing() as connection:
-        row = connection.execute(
-            sa.select(studies.c.id, studies.c.state, studies.c.reason)
-            .where(studies.c.study_instance_uid == study_instance_uid)
-            .with_for_update(key_share=True)  # two at once open one run after the other
-        ).first()
-        if row is None:
-            raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")
-        if row.state == "held":
-            raise TrackingError(f"study {study_instance_uid} is held: {row.reason}")
-        if row.state == "receiving":
-            raise TrackingError(
-                f"study {study_instance_uid} is still arriving: it is analysed when it is complete"
+        study_id = _complete(connection, study_instance_uid)
+        for known in prompts.of_study(connection, study_id):
+            if known.taken_back_at is None and _same(known, new):
+                return known, None
+        made = prompts.insert(connection, study_id, new, at)
+        return made, open_run(connection, study_id, "segment", at)
+
+
+def take_back(
+    db: Database, study_instance_uid: str, prompt_id: int, now: datetime | None = None
+) -> int:
+    """Take a prompt back and open a run without it; the run's id.
+
+    Raises NotFound, naming those that stand, and else as ``reprocess`` does.
+    """
+    at = now or utcnow()
+    with db.writing() as connection:
+        study_id = _complete(connection, study_instance_uid)
+        standing = [
+            one.id for one in prompts.of_study(connection, study_id) if one.taken_back_at is None
+        ]
+        if prompt_id not in standing:
+            raise NotFound(
+                f"study {study_instance_uid} has no prompt {prompt_id} to take back; there "
+                + (f"stand {', '.join(map(str, standing))}" if standing else "stands none")
             )
-        return open_run(connection, row.id, "reprocess", at)
+        prompts.mark_taken_back(connection, prompt_id, at)
+        return open_run(connection, study_id, "segment", at)
+
+
+def _same(known: Prompt, new: NewPrompt) -> bool:
+    return all(getattr(known, name) == value for name, value in vars(new).items())
+
+
+def _complete(connection: sa.Connection, study_instance_uid: str) -> int:
+    """The id of a complete study, locked: two at once open one run after the other."""
+    row = connection.execute(
+        sa.select(studies.c.id, studies.c.state, studies.c.reason)
+        .where(studies.c.study_instance_uid == study_instance_uid)
+        .with_for_update(key_share=True)
+    ).first()
+    if row is None:
+        raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")
+    if row.state == "held":
+        raise TrackingError(f"study {study_instance_uid} is held: {row.reason}")
+    if row.state == "receiving":
+        raise TrackingError(
+            f"study {study_instance_uid} is still arriving: it is analysed when it is complete"
+        )
+    return int(row.id)

@@ -81,6 +81,23 @@ SNAPSHOT = {
                 "outline_kind": "attention",
             }
         ],
+        "prompted": [
+            {
+                "tracking_id": f"prompt {number}",
+                "sop_instance_uid": f"{COMPLETE}.1.1",
+                "frame": 2,
+                "prompt": {"id": number, "kind": kind, "points": points},
+                "probabilities": probabilities,
+                "outline": [[1, 2], [3, 4], [5, 6]],
+                "diameters": {"long_mm": long, "short_mm": short},
+                "area_pixels": 1200,
+                "area_mm2": area,
+            }
+            for number, kind, points, probabilities, long, short, area in (
+                (3, "box", [[1, 2], [8, 9.5]], {"malignant": 0.71}, 34.12, 20.6, 512.3),
+                (4, "point", [[4, 4]], {}, None, None, None),
+            )
+        ],
         "fat": {
             "fat_percent": 12.34,
             "p_5": 0.91,

@@ -123,6 +123,19 @@ def test_a_run_is_explained_frame_by_frame(filled: Filled) -> None:
     assert "no model on this node outlines the lesion" in text
 
 
+def test_what_operators_pointed_at_is_explained(filled: Filled) -> None:
+    node, night = filled
+    lines = node("runs", "explain", str(night.done_run)).out.splitlines()
+    at = lines.index("  2 outlines where an operator pointed")
+    where = f"frame 2 of {COMPLETE}.1.1"
+    assert lines[at + 1] == (
+        f"    prompt 3: 34.1 x 20.6 mm, 512 mm2, malignant 71%, {where}, box 1,2,8,9.5"
+    )
+    assert lines[at + 2] == (
+        f"    prompt 4: 1200 pixels, not calibrated, malignancy not answered, {where}, click 4,4"
+    )
+
+
 def test_an_explanation_as_json_has_every_part(filled: Filled) -> None:
     node, night = filled
     explained = node("runs", "explain", str(night.done_run), "--json").json

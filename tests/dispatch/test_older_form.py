@@ -12,17 +12,32 @@ from pydicom.uid import UID, ComprehensiveSRStorage, EnhancedSRStorage
 
 from node.dispatch.older_form import OLDER, form_uid, older_form
 from node.identity import is_own, series_uid
-from tests.workers.results.studies import LATER, results_of_file
+from tests.workers.results.studies import (
+    LATER,
+    by_uid,
+    frame_of,
+    header_of,
+    pixels_of,
+    prompted_of,
+    results_of_file,
+)
 from tests.workers.results.tools import dciodvfy, dsrdump, write
+from workers.results import build
 
 READERS = {ComprehensiveSRStorage: ComprehensiveSR, EnhancedSRStorage: EnhancedSR}
 PREDECESSOR = LATER.predecessors[0][1]
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> Path:
-    """The second version of the report on a colour cine."""
-    *_, made = results_of_file("examples_ybr_color.dcm", LATER)
+@pytest.fixture(params=["found", "pointed at"])
+def report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The second version of the report on a colour cine: a lesion found, or at a prompt."""
+    name = "examples_ybr_color.dcm"
+    if request.param == "found":
+        *_, made = results_of_file(name, LATER)
+    else:
+        header, pixels = header_of(name), pixels_of(name)
+        findings = prompted_of(frame_of(header), (pixels.shape[0], pixels.shape[1]))
+        *_, made = build(LATER, findings, by_uid(header), lambda _: pixels)
     return write(made, tmp_path)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from models.bundle import Bundle
 from node.settings import Analysis
+from node.tracking import Prompt
 from workers.analysis import Plan
 from workers.findings import Dropped, FrameRef, Reason
 from workers.key import result_key
@@ -18,6 +20,9 @@ FRAMES = (
     FrameRef("1.2", "1.2.840.10008.5.1.4.1.1.3.1", "1", 7, 30),
 )
 DROPPED = (Dropped("1.3", None, Reason.DOPPLER), Dropped("1.2", None, Reason.NOT_SAMPLED, "29"))
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BOX = Prompt("1.1", 1, "box", ((1.0, 2.0), (3.0, 4.0)), id=7, created_at=NOON, taken_back_at=None)
+TAKEN_BACK = replace(BOX, taken_back_at=NOON)
 OWN = Dropped("1.9", None, Reason.OWN_RESULT)
 
 
@@ -45,13 +50,45 @@ def key(
     dropped: tuple[Dropped, ...] = DROPPED,
     chosen: Plan = PLAN,
     settings: Analysis | None = None,
+    prompts: tuple[Prompt, ...] = (),
 ) -> str:
-    return result_key(study, frames, dropped, chosen, settings or Analysis())
+    return result_key(study, frames, dropped, chosen, settings or Analysis(), prompts)
 
 
 def test_the_same_input_has_the_same_key_in_every_process() -> None:
     assert key() == key()
     assert len(key()) == 64
+
+
+def test_a_study_without_prompts_has_the_key_it_had_before_there_were_any() -> None:
+    """Another one would make a new version of every study that is read again."""
+    assert key() == "84e32ae62ae68f9b4a8009528cbfc72baa20e8c1cf4d349cad7cd7997361dadf"
+
+
+def test_prompts_and_the_model_that_reads_them_are_input() -> None:
+    prompted = PLAN.bundles | {"joint": bundle("cc")}
+    others = [
+        {"prompts": (BOX,), "chosen": Plan(prompted)},
+        {"prompts": (BOX,), "chosen": Plan(prompted | {"joint": bundle("cd")})},
+        {"prompts": (BOX,), "chosen": Plan(prompted | {"joint": None})},
+        {"prompts": (replace(BOX, frame=2),), "chosen": Plan(prompted)},
+        {"prompts": (replace(BOX, kind="point"),), "chosen": Plan(prompted)},
+        {
+            "prompts": (replace(BOX, coordinates=((1.0, 2.0), (3.0, 5.0))),),
+            "chosen": Plan(prompted),
+        },
+        {"prompts": (replace(BOX, sop_instance_uid="1.2"),), "chosen": Plan(prompted)},
+        {"prompts": (BOX, replace(BOX, id=8, frame=2)), "chosen": Plan(prompted)},
+        {"prompts": (TAKEN_BACK,)},
+        {"prompts": (TAKEN_BACK, replace(BOX, id=8)), "chosen": Plan(prompted)},
+    ]
+    keys = [key(), *(key(**other) for other in others)]  # type: ignore[arg-type]
+    assert len(set(keys)) == len(keys)
+
+
+def test_when_a_prompt_came_and_its_number_do_not_change_the_key() -> None:
+    again = replace(BOX, id=9, created_at=BOX.created_at + timedelta(days=1))
+    assert key(prompts=(BOX,)) == key(prompts=(again,))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +124,7 @@ def test_other_frames_models_or_settings_have_another_key(other: dict[str, objec
         Analysis(threads=7),
         Analysis(time_limit=5),
         Analysis(bundle_folders=(Path("/elsewhere"),)),
-        Analysis(lesion_bundle="a-copy", fat_bundle="another-copy"),
+        Analysis(lesion_bundle="a-copy", fat_bundle="another-copy", joint_bundle="a-third"),
     ],
     ids=repr,
 )

@@ -10,7 +10,17 @@ from pydicom import dcmread
 
 from models.installation import install
 from node.settings import Analysis, Destination, Settings, Storage
-from node.tracking import Claim, Database, Run, deliveries, instances, results, runs, studies
+from node.tracking import (
+    Claim,
+    Database,
+    NewPrompt,
+    Run,
+    deliveries,
+    instances,
+    results,
+    runs,
+    studies,
+)
 from tests.bad_input import study, write
 from tests.bundles import write_bundles
 from tests.dispatch.sets import published_run
@@ -178,3 +188,87 @@ def test_a_message_for_a_run_that_is_not_to_be_had_does_nothing(
     RunTask(settings, db, "w/1")(run_id + 1000)
     assert runs.get(db, run_id).worker == "other/1"
     assert runs.get(db, run_id).state == "running"
+
+
+@pytest.fixture
+def pointed(db: Database, settings: Settings, received: Callable[[], str]) -> tuple[str, NewPrompt]:
+    """A study that was read once, and a box in its image."""
+    uid = received()
+    assert Performer(settings, db).perform(next_claim(db, uid), Stages())
+    (image,) = instances.list_of(db, uid)
+    return uid, NewPrompt(image.sop_instance_uid, 1, "box", ((180.0, 120.0), (300.0, 220.0)))
+
+
+def claimed(db: Database) -> Claim:
+    """The one run that waits."""
+    (run_id,) = runs.publishable(db, window=9, republish_seconds=600)
+    claim = runs.claim(db, run_id, worker="w/1", lease_seconds=600)
+    assert claim is not None
+    return claim
+
+
+def test_a_prompt_makes_a_new_version_with_the_outline_and_once_only(
+    db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
+) -> None:
+    (uid, box), performer = pointed, Performer(settings, db)
+    prompt, _ = studies.segment(db, uid, box)
+    assert performer.perform(claimed(db), Stages())
+    made = results.of_study(db, uid)
+    assert [one.kind for one in made if one.version == 2] == [
+        *["heatmap"] * 3,
+        "segmentation",
+        "report",
+    ]
+    first, second = (dcmread(settings.data / one.path) for one in made if one.kind == "report")
+    (before,) = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    (reference,) = before.ReferencedSOPSequence
+    assert reference.ReferencedSOPInstanceUID == first.SOPInstanceUID
+    found = (runs.list_runs(db)[0].snapshot or {})["findings"]
+    (lesion,) = found["prompted"]
+    assert lesion["prompt"]["id"] == prompt.id
+    assert lesion["diameters"]["long_mm"] > 0
+    assert performer.perform(next_claim(db, uid), Stages())
+    assert results.of_study(db, uid) == made
+
+
+def test_a_prompt_that_is_taken_back_makes_a_version_without_the_outline(
+    db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
+) -> None:
+    """Not the first version again, of which the PACS would hear nothing."""
+    (uid, box), performer = pointed, Performer(settings, db)
+    prompt, _ = studies.segment(db, uid, box)
+    assert performer.perform(claimed(db), Stages())
+    studies.take_back(db, uid, prompt.id)
+    assert performer.perform(claimed(db), Stages())
+    latest = [one for one in results.of_study(db, uid) if one.version == 3]
+    assert [one.kind for one in latest] == ["heatmap", "heatmap", "report"]
+    snapshot = runs.list_runs(db)[0].snapshot or {}
+    assert snapshot["findings"]["prompted"] == []
+    assert snapshot["notes"] == [
+        f"An operator took prompt {prompt.id} back: no outline of it stands any more."
+    ]
+
+
+def test_a_late_instance_loses_no_outline(
+    db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
+) -> None:
+    (uid, box), performer = pointed, Performer(settings, db)
+    studies.segment(db, uid, box)
+    assert performer.perform(claimed(db), Stages())
+    dataset = study()
+    dataset.StudyInstanceUID = uid
+    path = write(dataset, settings.data / "instances" / uid, "2")
+    late = instance(
+        study=uid,
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        path=str(path.relative_to(settings.data)),
+    )
+    instances.record(db, late)
+    assert performer.perform(next_claim(db, uid), Stages())
+    run = runs.list_runs(db)[0]
+    assert run.cause == "late-instance"
+    assert run.snapshot is not None
+    assert run.snapshot["version"] == 3
+    assert len(run.snapshot["frames"]) == 2
+    assert len(run.snapshot["findings"]["prompted"]) == 1

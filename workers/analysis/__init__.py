@@ -15,10 +15,22 @@ from workers.analysis.fat import FatPathway
 from workers.analysis.lesion import LesionPathway
 from workers.analysis.loaded import LoadedModels, identity
 from workers.analysis.pathway import Conclusion, Pathway
-from workers.findings import Abstention, Dropped, Frame, FrameRef, Reason, StudyFindings
+from workers.analysis.prompted import SUBJECT as PROMPTED
+from workers.analysis.prompted import PromptedPathway, check_outlines
+from workers.findings import Abstention, Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.stages import Stages
 
-__all__ = ["LoadedModels", "Plan", "analyse", "identity", "plan"]
+__all__ = [
+    "JOINT",
+    "PATHWAYS",
+    "Asked",
+    "LoadedModels",
+    "Plan",
+    "analyse",
+    "check_outlines",
+    "identity",
+    "plan",
+]
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +38,11 @@ PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
     "lesion": LesionPathway,
     "fat": FatPathway,
 }
+JOINT = "joint"
 _BATCH = 8
+
+Asked = tuple[Prompt, Frame | Dropped]
+"""A prompt with its frame, decoded, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +60,11 @@ class Plan:
         }
 
 
-def plan(models: LoadedModels, settings: Analysis) -> Plan:
-    """The bundles that are configured now, verified, not yet loaded."""
-    return Plan({name: models.verify(getattr(settings, f"{name}_bundle")) for name in PATHWAYS})
+def plan(models: LoadedModels, settings: Analysis, *, prompted: bool = False) -> Plan:
+    """The bundles that are configured now, verified, not yet loaded; the joint one's only where
+    operators pointed."""
+    names = (*PATHWAYS, *[JOINT] * prompted)
+    return Plan({name: models.verify(getattr(settings, f"{name}_bundle")) for name in names})
 
 
 def analyse(
@@ -56,13 +74,15 @@ def analyse(
     models: LoadedModels,
     settings: Analysis,
     stages: Stages,
+    asked: Iterable[Asked] = (),
 ) -> StudyFindings:
-    """Read the frames as they are decoded, batch by batch, and conclude.
+    """Read the frames as they are decoded, batch by batch, then the prompts, and conclude.
 
-    frames : decoded lazily, so that a study of a thousand frames never lies in memory
+    frames, asked : decoded lazily, so that a study of a thousand frames never lies in memory
     dropped : what the selection left out; frames that cannot be decoded are added to it
     """
-    pathways, abstentions = _open(chosen, models, settings, stages)
+    abstentions: list[Abstention] = []
+    pathways = _open(chosen, models, settings, stages, abstentions)
     used: list[FrameRef] = []
     left_out = list(dropped)
     for batch in _batches(frames, left_out, stages):
@@ -72,41 +92,86 @@ def analyse(
                 pathway.read(batch)
     if not used:
         abstentions.append(Abstention("study", Reason.NO_FRAMES))
+    joint = _prompted(chosen, asked, models, settings, stages, abstentions)
+    outlined = joint.conclude() if joint else Conclusion()
+    seen = dict.fromkeys((*used, *(one.frame for one in outlined.prompted)))
     conclusions = {name: pathway.conclude() for name, pathway in pathways.items()}
     lesion = conclusions.get("lesion", Conclusion())
     fat = conclusions.get("fat", Conclusion())
     return StudyFindings(
         lesion_model=pathways["lesion"].model if "lesion" in pathways else None,
         fat_model=pathways["fat"].model if "fat" in pathways else None,
-        frames=tuple(used),
+        frames=tuple(seen),
         dropped=tuple(left_out),
         readings=lesion.readings,
         lesions=lesion.lesions,
         fat=fat.fat,
-        abstentions=(*abstentions, *lesion.abstentions, *fat.abstentions),
-        heatmaps=(*lesion.heatmaps, *fat.heatmaps),
+        abstentions=(
+            *abstentions,
+            *lesion.abstentions,
+            *fat.abstentions,
+            *outlined.abstentions,
+        ),
+        heatmaps=(*lesion.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
+        joint_model=joint.model if joint else None,
+        prompted=outlined.prompted,
     )
 
 
 def _open(
-    chosen: Plan, models: LoadedModels, settings: Analysis, stages: Stages
-) -> tuple[dict[str, Pathway], list[Abstention]]:
+    chosen: Plan,
+    models: LoadedModels,
+    settings: Analysis,
+    stages: Stages,
+    abstentions: list[Abstention],
+) -> dict[str, Pathway]:
     pathways: dict[str, Pathway] = {}
-    abstentions = []
-    for name, bundle in chosen.bundles.items():
+    for name, make in PATHWAYS.items():
+        bundle = chosen.bundles[name]
         try:
             if bundle is not None:
                 with stages.stage("load models"):
                     system = models.system(bundle)
-                pathways[name] = PATHWAYS[name](system, bundle, settings.key_frames)
+                pathways[name] = make(system, bundle, settings.key_frames)
                 continue
         except ModelError as error:
             log.error("%s", error)
-        detail = f"bundle {getattr(settings, f'{name}_bundle')}: see `hepanode doctor`"
-        abstentions.append(Abstention(name, Reason.MODEL_UNAVAILABLE, detail))
-    return pathways, abstentions
+        abstentions.append(_unavailable(name, name, settings))
+    return pathways
+
+
+def _prompted(
+    chosen: Plan,
+    asked: Iterable[Asked],
+    models: LoadedModels,
+    settings: Analysis,
+    stages: Stages,
+    abstentions: list[Abstention],
+) -> PromptedPathway | None:
+    """The prompts read; None where there are none or nothing can read them."""
+    if JOINT not in chosen.bundles:
+        return None
+    pathway = None
+    try:
+        if (bundle := chosen.bundles[JOINT]) is not None:
+            with stages.stage("load models"):
+                pathway = PromptedPathway(models.system(bundle), bundle)
+    except ModelError as error:
+        log.error("%s", error)
+    if pathway is None:
+        abstentions.append(_unavailable(PROMPTED, JOINT, settings))
+        return None
+    for prompt, frame in asked:
+        with stages.stage(JOINT):
+            pathway.read(prompt, frame)
+    return pathway
+
+
+def _unavailable(subject: str, name: str, settings: Analysis) -> Abstention:
+    detail = f"bundle {getattr(settings, f'{name}_bundle')}: see `hepanode doctor`"
+    return Abstention(subject, Reason.MODEL_UNAVAILABLE, detail)
 
 
 def _batches(

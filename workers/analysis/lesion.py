@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from workers.analysis.loaded import identity
 from workers.analysis.outline import attended_region
-from workers.analysis.pathway import Conclusion, not_counted
+from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion, not_counted
 from workers.findings import (
     Abstention,
     Frame,
@@ -25,8 +25,7 @@ from workers.findings import (
 )
 from workers.rounding import decimals
 
-_GIVEN = {"malignant": "if it is a lesion"}
-_PRIOR = "calibrated as if both answers were equally frequent"
+_GIVEN = {"malignant": IF_A_LESION}
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class LesionPathway:
         calibrated = bundle.card.get("calibration", {})
         self._conditions = {
             label: "; ".join(
-                filter(None, (_GIVEN.get(label), _PRIOR if label in calibrated else ""))
+                filter(None, (_GIVEN.get(label), EQUAL_PRIOR if label in calibrated else ""))
             )
             for label in self._thresholds
         }

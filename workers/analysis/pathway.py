@@ -14,8 +14,12 @@ from workers.findings import (
     HeatmapFinding,
     LesionFinding,
     ModelIdentity,
+    PromptedLesion,
     Reason,
 )
+
+IF_A_LESION = "if it is a lesion"
+EQUAL_PRIOR = "calibrated as if both answers were equally frequent"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Conclusion:
 
     readings: tuple[FrameReading, ...] = ()
     lesions: tuple[LesionFinding, ...] = ()
+    prompted: tuple[PromptedLesion, ...] = ()
     fat: FatFinding | None = None
     heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
     abstentions: tuple[Abstention, ...] = ()

@@ -4,9 +4,18 @@
 ``Dropped`` with a reason.
 """
 
+from workers.frames.asked import image_layout, read_asked
 from workers.frames.instance import StoredInstance
 from workers.frames.reading import read
 from workers.frames.selection import Selection, select
 from workers.frames.view import view_names
 
-__all__ = ["Selection", "StoredInstance", "read", "select", "view_names"]
+__all__ = [
+    "Selection",
+    "StoredInstance",
+    "image_layout",
+    "read",
+    "read_asked",
+    "select",
+    "view_names",
+]

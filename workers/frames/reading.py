@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.images import content_window, crop
 from node.errors import FrameError
 from node.settings import Analysis
-from workers.findings import Dropped, Frame, FrameRef, Reason
+from workers.findings import Dropped, Frame, FrameRef, Point, Reason
 from workers.frames import codecs, encapsulation, video
 from workers.frames.calibration import spacing
 from workers.frames.codecs import NATIVE, VIDEO, Samples
@@ -36,8 +36,13 @@ _COLOUR = 0.01
 pydicom-data."""
 
 
-def read(path: Path, refs: Sequence[FrameRef], settings: Analysis) -> Iterator[Frame | Dropped]:
+def read(
+    path: Path, refs: Sequence[FrameRef], settings: Analysis, holding: Sequence[Point] = ()
+) -> Iterator[Frame | Dropped]:
     """One answer for each of ``refs``, frames of the one instance in ``path``, by frame number.
+
+    holding : points, middles of pixels, that the B-mode region must hold; where there are several
+    regions it decides between them
 
     The file is opened once, and only these frames are decoded; frames of a video are reached in
     one pass.
@@ -59,7 +64,7 @@ def read(path: Path, refs: Sequence[FrameRef], settings: Analysis) -> Iterator[F
                     yield _dropped(ref, image)
                     continue
                 try:
-                    yield _judged(ref, image, header, found)
+                    yield _judged(ref, image, header, found, holding)
                 except FrameError as error:
                     yield _dropped(ref, error)
     except FrameError as error:
@@ -118,9 +123,22 @@ def _converted(samples: Samples, layout: Layout, conversion: Conversion) -> RGB:
     return conversion.to_rgb(samples)
 
 
-def _judged(ref: FrameRef, source: RGB, header: Header, named: tuple[str | None, str]) -> Frame:
+def _judged(
+    ref: FrameRef,
+    source: RGB,
+    header: Header,
+    named: tuple[str | None, str],
+    holding: Sequence[Point],
+) -> Frame:
     """The frame with its B-mode region; FrameError says why it is not to be analysed."""
-    chosen, image, note = _best(source, candidates(header.dataset, *source.shape[:2]))
+    listed = [
+        candidate
+        for candidate in candidates(header.dataset, *source.shape[:2])
+        if all(_holds(candidate, point) for point in holding)
+    ]
+    if not listed:
+        raise FrameError("", Reason.OUTSIDE_REGION)
+    chosen, image, note = _best(source, listed)
     if lit_share(image) < _DARKEST:
         raise FrameError(f"{lit_share(image):.1%} of the pixels are visible", Reason.TOO_DARK)
     millimetres, why_not = spacing(chosen)
@@ -160,6 +178,11 @@ def _best(source: RGB, listed: Sequence[Candidate]) -> tuple[Candidate, NDArray[
     chosen, image = max(grey, key=lambda pair: int((pair[1] > LIT).sum()))
     several = f"{len(listed)} B-mode regions: the one with most grey echo was taken"
     return chosen, image, several if len(listed) > 1 else ""
+
+
+def _holds(candidate: Candidate, point: Point) -> bool:
+    x0, y0, x1, y1 = candidate.window
+    return x0 <= point[0] <= x1 - 1 and y0 <= point[1] <= y1 - 1
 
 
 def _shorter_side(candidate: Candidate) -> int:

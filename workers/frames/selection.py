@@ -81,6 +81,17 @@ def select(instances: Sequence[StoredInstance], settings: Analysis) -> Selection
     return Selection(tuple(frames), tuple(dropped))
 
 
+def frame_of(instance: StoredInstance, number: int, settings: Analysis) -> FrameRef:
+    """The reference of a frame that somebody asks for, counted from 1, selected or not.
+
+    Raises FrameError where it cannot be read, StorageError as ``select`` does.
+    """
+    loop, _ = _inspect(instance, settings)
+    if not 1 <= number <= loop.present:
+        raise FrameError(f"the file holds {loop.present} frames", Reason.UNDECODABLE)
+    return loop.frame(number - 1)
+
+
 def _inspect(instance: StoredInstance, settings: Analysis) -> tuple[_Loop, list[Dropped]]:
     uid = instance.sop_instance_uid
     if instance.own_result:

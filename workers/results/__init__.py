@@ -1,6 +1,6 @@
 """DICOM objects that say what was found, by which model, how sure it is, and what was not judged.
 
-One file per kind of result (``report``, ``heatmap``), gathered in ``registry``.
+One file per kind of result (``heatmap``, ``segmentation``, ``report``), gathered in ``registry``.
 """
 
 from workers.results.envelope import encode

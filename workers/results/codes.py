@@ -38,6 +38,11 @@ PRIVATE: dict[str, str] = {
     "1109": "Pixels: the image has no usable calibration",
     "1110": "Number of frames examined",
     "1111": "Condition of the probability",
+    "1112": "Who gave the place",
+    "1113": "An operator drew a box; no model judges if it is a lesion",
+    "1114": "An operator clicked in it; no model judges if it is a lesion",
+    "1115": "What the operator gave, in pixels of the source frame",
+    "1116": "Segmentation of this region",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -65,6 +70,8 @@ PRIVATE: dict[str, str] = {
     "1407": "Number of instances not analysed",
     "1408": "Number of frames not analysed",
     "1409": "Detail",
+    "1410": "Prompted lesion not answered",
+    "1411": "Malignancy of a prompted lesion not answered",
     # why
     "1501": "Not an ultrasound image",
     "1502": "An object without an image, kept as received",
@@ -85,6 +92,9 @@ PRIVATE: dict[str, str] = {
     "1517": "No model on this node outlines the lesion",
     "1518": "Unlike the images that the model was trained on",
     "1519": "The model's answer was no number",
+    "1520": "The prompt lies outside of the B-mode region",
+    "1521": "The model outlines nothing there",
+    "1522": "Validated with boxes only, and clicks were given",
     "1599": "Another reason",
 }
 
@@ -113,6 +123,11 @@ LENGTH_UNIT = private("1108")
 UNCALIBRATED = private("1109")
 FRAMES_EXAMINED = private("1110")
 CONDITION = private("1111")
+PLACE_BY = private("1112")
+PLACE_BY_BOX = private("1113")
+PLACE_BY_CLICKS = private("1114")
+PLACE = private("1115")
+REGION_SEGMENTATION = private("1116")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")
@@ -130,17 +145,21 @@ REPORT_TITLE = standard.DCM.ImagingMeasurementReport
 LIVER_ULTRASOUND = standard.LN.USLiverReport
 LIVER = standard.SCT.Liver
 LESION = standard.SCT.Lesion
+ABNORMAL_STRUCTURE = standard.SCT.MorphologicallyAbnormalStructure
+ARTIFICIAL_INTELLIGENCE = standard.DCM.ArtificialIntelligence
 ULTRASOUND = standard.DCM.Ultrasound
 MAXIMUM = standard.SCT.Maximum
 THRESHOLD = standard.DCM.ThresholdValue
 LONG_AXIS = standard.SCT.LongAxis
 SHORT_AXIS = standard.SCT.ShortAxis
+AREA = standard.SCT.Area
 FAT_FRACTION = standard.DCM.FatFraction
 IMAGE_VIEW = standard.DCM.ImageView
 COMMENT = standard.DCM.Comment
 PROCESSING_EQUIPMENT = standard.DCM.ProcessingEquipment
 PROCESSED_IMAGE = standard.DCM.SourceImageForImageProcessingOperation
 CLASS_ACTIVATION = standard.DCM.ClassActivation
+SEGMENTATION = Code("113076", "DCM", "Segmentation")  # CID 7203; pydicom has the modality
 IMAGE_LIBRARY = standard.DCM.ImageLibrary
 IMAGE_LIBRARY_GROUP = standard.DCM.ImageLibraryGroup
 IMAGING_MEASUREMENTS = standard.DCM.ImagingMeasurements
@@ -153,6 +172,7 @@ QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  #
 
 PERCENT = standard.UCUM.Percent
 MILLIMETER = standard.UCUM.Millimeter
+SQUARE_MILLIMETER = standard.UCUM.SquareMillimeter
 PIXELS = Code("{pixels}", "UCUM", "pixels")
 FRAMES = Code("{frames}", "UCUM", "frames")
 INSTANCES = Code("{instances}", "UCUM", "instances")
@@ -179,6 +199,8 @@ SUBJECT: dict[str, Code] = {
     "fat": private("1402"),
     "lesion size": private("1403"),
     "study": private("1404"),
+    "prompted lesion": private("1410"),
+    "malignancy": private("1411"),
 }
 """By an abstention's subject; any other is NOT_ANSWERED with the subject as its DETAIL."""
 
@@ -202,6 +224,9 @@ REASON: dict[Reason, Code] = {
     Reason.NOT_MEASURED: private("1517"),
     Reason.UNFAMILIAR: private("1518"),
     Reason.NO_NUMBER: private("1519"),
+    Reason.OUTSIDE_REGION: private("1520"),
+    Reason.NOTHING_OUTLINED: private("1521"),
+    Reason.BOX_NEEDED: private("1522"),
 }
 OTHER_REASON = private("1599")
 

@@ -10,18 +10,22 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from node.errors import ResultError
-from workers.findings import HeatmapFinding
+from workers.findings import HeatmapFinding, PromptedLesion
 from workers.results import codes, header
 from workers.results.content.references import frame_numbers, sop_reference
 from workers.results.envelope import contributing_equipment, envelope, set_series
 from workers.results.identity import object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
-from workers.results.picture import Labels, draw
+from workers.results.picture import Labels, Marks, draw
 from workers.results.values import plain
 
 KIND = "heatmap"
 WARNING = "AI result, not reviewed"
-TITLES = {"lesion attention": "AI lesion heatmap", "fat activation": "AI liver fat heatmap"}
+TITLES = {
+    "lesion attention": "AI lesion heatmap",
+    "fat activation": "AI liver fat heatmap",
+    "prompted lesion": "AI outline at an operator's prompt",
+}
 
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
@@ -38,7 +42,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             dataset,
             context,
             uid=series_uid(object_uid(context.result_key, name, 1)),
-            offset=min(list(counts).index(finding.kind) + 1, 8),
+            offset=min(list(counts).index(finding.kind) + 1, 7),
             modality="US",
             description=f"{_title(finding)}, not reviewed",
         )
@@ -65,7 +69,7 @@ def _picture(
     source = inputs.source_of(finding.frame)
     rows, columns = source.shape[:2]
     x0, y0, x1, y1 = finding.window
-    if not (0 <= x0 < x1 <= columns and 0 <= y0 < y1 <= rows) or finding.values.size == 0:
+    if not (0 <= x0 < x1 <= columns and 0 <= y0 < y1 <= rows) or _is_empty(finding):
         raise ResultError(
             f"instance {finding.frame.sop_instance_uid}, frame {finding.frame.number}: the "
             f"heatmap's window {finding.window} does not fit in {columns} x {rows} pixels"
@@ -78,7 +82,24 @@ def _picture(
         outline=[(x - x0, y - y0) for x, y in finding.outline],
         dashed=attention,
         labels=_labels(context, inputs, finding, attention),
+        marks=_marks(finding.prompted, (x0, y0)) if finding.prompted else None,
     )
+
+
+def _is_empty(finding: HeatmapFinding) -> bool:
+    return finding.values is not None and finding.values.size == 0
+
+
+def _marks(lesion: PromptedLesion, corner: tuple[int, int]) -> Marks:
+    """Prompts name the middles of pixels, what is drawn their corners, as SCOORD does."""
+    given = tuple((x + 0.5, y + 0.5) for x, y in lesion.prompt.points)
+    measured = lesion.diameters
+    marks = Marks(
+        box=given if lesion.prompt.kind == "box" else (),
+        clicks=given if lesion.prompt.kind == "point" else (),
+        axes=(measured.long_axis, measured.short_axis) if measured else (),
+    )
+    return marks.moved(lambda point: (point[0] - corner[0], point[1] - corner[1]))
 
 
 def _labels(
@@ -92,6 +113,12 @@ def _labels(
     ]
     if attention:
         remarks.insert(1, "Dashed: where the model looked, not the border of the lesion.")
+    if finding.prompted:
+        given = "Dashed box" if finding.prompted.prompt.kind == "box" else "Amber crosses"
+        remarks[1:1] = [
+            f"{given}: given by an operator. No model judges if it is a lesion.",
+            "White: the border as the model draws it. Cyan: where it is measured.",
+        ]
     if finding.signed:
         remarks.insert(1, "Red raises the model's result, blue lowers it.")
     if context.version > 1:
@@ -123,7 +150,7 @@ def _outlines_attention(inputs: ResultInputs, finding: HeatmapFinding) -> bool:
     """Whether the outline is a lesion's that no model has segmented."""
     return bool(finding.outline) and not any(
         lesion.outline == finding.outline and lesion.outline_kind == "segmentation"
-        for lesion in inputs.findings.lesions
+        for lesion in (*inputs.findings.lesions, *inputs.findings.prompted)
     )
 
 
@@ -143,7 +170,8 @@ def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -
         f"({model.validation_status}), drawn over the B-mode region with the numbers burned in",
         1024,
     )
-    dataset.DerivationCodeSequence = [codes.coded(codes.CLASS_ACTIVATION)]
+    derivation = codes.SEGMENTATION if finding.prompted else codes.CLASS_ACTIVATION
+    dataset.DerivationCodeSequence = [codes.coded(derivation)]
     reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
     if numbers := frame_numbers(frame):
         reference.ReferencedFrameNumber = numbers

@@ -13,13 +13,14 @@ from pydicom.dataset import Dataset
 from node.errors import ResultError
 from node.identity import MARKS, is_ours
 from workers.findings import FrameRef, StudyFindings
-from workers.results import header, heatmap, report
+from workers.results import header, heatmap, report, segmentation
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
 
 Builder = Callable[[ResultContext, ResultInputs], Iterator[ResultObject]]
 
 BUILDERS: dict[str, Builder] = {
     "heatmap": heatmap.build,
+    "segmentation": segmentation.build,
     "report": report.build,
 }
 
@@ -30,7 +31,7 @@ def build(
     headers: Mapping[str, Dataset],
     source_of: FrameSource,
 ) -> Iterator[ResultObject]:
-    """Every result object of one run, heatmaps first, the report last.
+    """Every result object of one run, heatmaps first, segmentations next, the report last.
 
     headers : by SOP Instance UID, without pixels, every instance of the study
     source_of : the whole frame, (rows, columns, 3) uint8 RGB

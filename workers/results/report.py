@@ -21,11 +21,11 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as standard
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from node.errors import ResultError
 from node.identity import MANUFACTURER, MODEL_NAME
-from workers.findings import FrameRef
+from workers.findings import FrameRef, LesionFinding
 from workers.results import codes, header
 from workers.results.content.diffuse import fat_group
 from workers.results.content.items import CONTAINS
@@ -36,6 +36,7 @@ from workers.results.content.references import study_references
 from workers.results.envelope import contributing_equipment, envelope, set_series
 from workers.results.identity import node_uid, object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
+from workers.results.segmentation import segmentation_series, segmentation_uid
 from workers.results.values import plain
 
 KIND = "report"
@@ -64,15 +65,15 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
     document.CompletionFlag = "COMPLETE"
     document.VerificationFlag = "UNVERIFIED"
     document.PreliminaryFlag = "PRELIMINARY"
-    document.CurrentRequestedProcedureEvidenceSequence = _evidence(inputs)
+    document.CurrentRequestedProcedureEvidenceSequence = _evidence(context, inputs)
     if context.predecessors:
         document.PredecessorDocumentsSequence = study_references(
             inputs.source.study_instance_uid,
             ((series_uid(instance), cls, instance) for cls, instance in context.predecessors),
         )
-    models = [m for m in (findings.lesion_model, findings.fat_model) if m is not None]
-    if models:
-        document.ContributingEquipmentSequence = contributing_equipment(models)
+    models = (findings.lesion_model, findings.fat_model, findings.joint_model)
+    if known := [model for model in models if model is not None]:
+        document.ContributingEquipmentSequence = contributing_equipment(known)
     document.CodingSchemeIdentificationSequence = [codes.coding_scheme()]
     for element in _content(context, inputs):
         document[element.tag] = element
@@ -107,9 +108,18 @@ def _content(context: ResultContext, inputs: ResultInputs) -> ContainerContentIt
 
 def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[ContentSequence]:
     findings = inputs.findings
+
+    def header_of(lesion: LesionFinding) -> Dataset | None:
+        return inputs.headers.get(lesion.frame.sop_instance_uid)
+
     groups = [
-        lesion_group(context, findings, lesion, inputs.headers.get(lesion.frame.sop_instance_uid))
-        for lesion in findings.lesions
+        lesion_group(
+            context, findings, lesion, header_of(lesion), segmentation_uid(context, number)
+        )
+        for number, lesion in enumerate(findings.prompted, start=1)
+    ]
+    groups += [
+        lesion_group(context, findings, lesion, header_of(lesion)) for lesion in findings.lesions
     ]
     if search := lesion_search(context, findings):
         groups.append(search)
@@ -134,8 +144,9 @@ def _observer(context: ResultContext) -> ObservationContext:
     )
 
 
-def _evidence(inputs: ResultInputs) -> list[Dataset]:
-    """Every instance of the study that the node knows of (PS3.3 C.17.2)."""
+def _evidence(context: ResultContext, inputs: ResultInputs) -> list[Dataset]:
+    """Every instance of the study that the node knows of, and its own segmentations (PS3.3
+    C.17.2)."""
     instances = [
         (
             header.read(instance, "SeriesInstanceUID"),
@@ -147,6 +158,10 @@ def _evidence(inputs: ResultInputs) -> list[Dataset]:
     frames = _referenced_frames(inputs)
     used = [(f.series_instance_uid, f.sop_class_uid, f.sop_instance_uid) for f in frames]
     complete = [names for names in (*used, *instances) if all(names)]
+    complete += [
+        (segmentation_series(context), SegmentationStorage, segmentation_uid(context, number))
+        for number, _ in enumerate(inputs.findings.prompted, start=1)
+    ]
     if not complete:
         raise ResultError(
             f"study {inputs.source.study_instance_uid}: no instance names its class and series"
@@ -158,6 +173,6 @@ def _referenced_frames(inputs: ResultInputs) -> list[FrameRef]:
     findings = inputs.findings
     return [
         *findings.frames,
-        *(lesion.frame for lesion in findings.lesions),
+        *(lesion.frame for lesion in (*findings.lesions, *findings.prompted)),
         *(findings.fat.frames if findings.fat else ()),
     ]

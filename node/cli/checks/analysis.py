@@ -44,7 +44,8 @@ def models(settings: Settings) -> Iterator[Finding]:
     from models.errors import BundleError
     from models.registry import load_bundle
 
-    for name in (settings.analysis.lesion_bundle, settings.analysis.fat_bundle):
+    analysis = settings.analysis
+    for name in (analysis.lesion_bundle, analysis.fat_bundle, analysis.joint_bundle):
         try:
             bundle = load_bundle(name, settings.bundle_folders)
         except BundleError as error:

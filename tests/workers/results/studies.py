@@ -28,6 +28,8 @@ from workers.findings import (
     HeatmapFinding,
     LesionFinding,
     ModelIdentity,
+    Prompt,
+    PromptedLesion,
     Reason,
     StudyFindings,
 )
@@ -45,6 +47,13 @@ FAT_MODEL = ModelIdentity(
     version="1.0",
     digest="cd" * 32,
     validation_status="simulated data only",
+)
+JOINT_MODEL = ModelIdentity(
+    name="lesion-joint",
+    version="1.0.0",
+    digest="ef" * 32,
+    validation_status="cross-validated on public data",
+    figures="outline in a box: Jaccard 0.80 (0.80 to 0.81)",
 )
 CONTEXT = ResultContext(
     result_key="5e" * 32,
@@ -204,6 +213,52 @@ def findings_of(
         ),
         thresholds={"lesion": 0.5, "malignant": 0.519},
         conditions={"malignant": "if it is a lesion"},
+    )
+
+
+def prompted_of(
+    frame: FrameRef, shape: tuple[int, int], *, kind: str = "box", calibrated: bool = True
+) -> StudyFindings:
+    """A lesion at an operator's prompt, in the middle of a frame of ``shape``, and its capture."""
+    rows, columns = shape
+    (x, y), radii = (columns / 2, rows / 2), (columns / 8, rows / 8)
+    box = ((x - 1.2 * radii[0], y - 1.2 * radii[1]), (x + 1.2 * radii[0], y + 1.2 * radii[1]))
+    across, down = np.ogrid[:columns, :rows]
+    inside = ((across - x) / radii[0]) ** 2 + ((down - y) / radii[1]) ** 2 <= 1
+    axes = ((x - radii[0], y), (x + radii[0], y)), ((x, y - radii[1]), (x, y + radii[1]))
+    lesion = PromptedLesion(
+        tracking_id="prompt 5",
+        frame=frame,
+        outline=ring((x, y), radii),
+        outline_kind="segmentation",
+        probabilities={"malignant": 0.8125} if kind == "box" else {},
+        model=JOINT_MODEL,
+        diameters=Diameters(*axes, 42.25, 31.04) if calibrated else Diameters(*axes),
+        prompt=Prompt(
+            5, frame.sop_instance_uid, frame.number, kind, box if kind == "box" else ((x, y),)
+        ),
+        mask=inside.T,
+        area_pixels=int(inside.sum()),
+        area_mm2=1029.6 if calibrated else None,
+        conditions={"malignant": "if it is a lesion"} if kind == "box" else {},
+    )
+    return replace(
+        findings_of([frame], (0, 0, columns, rows)),
+        joint_model=JOINT_MODEL,
+        prompted=(lesion,),
+        heatmaps=(
+            HeatmapFinding(
+                frame=frame,
+                kind="prompted lesion",
+                values=None,
+                window=(0, 0, columns, rows),
+                signed=False,
+                caption=("Prompt 5: 42 x 31 mm, area 10.3 cm2", "Malignant: 81 %"),
+                model=JOINT_MODEL,
+                outline=lesion.outline,
+                prompted=lesion,
+            ),
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from tests.workers.results.studies import (
     frame_of,
     header_of,
     pixels_of,
+    prompted_of,
     report_of,
     results_of_file,
 )
@@ -47,6 +48,19 @@ CHARACTER_SETS = {
 def test_dicom3tools_finds_no_error(name: str, tmp_path: Path) -> None:
     for result in results_of_file(name, LATER):
         assert dciodvfy(write(result, tmp_path)) == []
+
+
+@pytest.mark.parametrize("kind", ["box", "point"])
+@pytest.mark.parametrize("name", ["US1_UNCR.dcm", "examples_ybr_color.dcm"])
+def test_dicom3tools_finds_no_error_in_what_is_said_at_a_prompt(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    header, pixels = header_of(name), pixels_of(name)
+    for calibrated in (True, False):
+        shape = (pixels.shape[0], pixels.shape[1])
+        findings = prompted_of(frame_of(header), shape, kind=kind, calibrated=calibrated)
+        for result in build(LATER, findings, by_uid(header), lambda _: pixels):
+            assert dciodvfy(write(result, tmp_path)) == []
 
 
 @pytest.mark.parametrize("name", ["color-pl.dcm", "ExplVR_BigEnd.dcm"])

@@ -20,6 +20,7 @@ from tests.workers.results.studies import (
     frame_of,
     header_of,
     pixels_of,
+    prompted_of,
     results_of_file,
 )
 from workers.findings import StudyFindings
@@ -195,3 +196,38 @@ def test_a_window_outside_the_frame_is_refused() -> None:
     findings = findings_of([frame_of(header_of(SOURCE))], WINDOW)
     with pytest.raises(ResultError, match="640 x 480"):
         of_source(only_map(findings, window=(0, 0, 641, 480)))
+
+
+def at_prompt(kind: str = "box", number: int = 1) -> ResultObject:
+    header = blank_header(NumberOfFrames=30, SeriesNumber=2, InstanceNumber=9)
+    pixels = np.full((480, 640, 3), 70, np.uint8)
+    findings = prompted_of(frame_of(header, number), (480, 640), kind=kind)
+    (result,) = heatmaps(findings, by_uid(header), pixels)
+    return result
+
+
+def test_a_capture_at_a_prompt_names_frame_model_and_who_pointed() -> None:
+    dataset = at_prompt(number=12).dataset
+    assert dataset.SeriesDescription == "AI outline at an operator's prompt, not reviewed"
+    assert dataset.SourceImageSequence[0].ReferencedFrameNumber == 12
+    assert dataset.DerivationCodeSequence[0].CodeMeaning == "Segmentation"
+    assert dataset.ImageComments.startswith("AI result, not reviewed; Prompt 5: 42 x 31 mm")
+    assert "of frame 12 by lesion-joint 1.0.0 (cross-validated on public data)" in (
+        dataset.DerivationDescription
+    )
+    (equipment,) = dataset.ContributingEquipmentSequence
+    assert equipment.ManufacturerModelName == "lesion-joint"
+
+
+def test_a_capture_at_a_prompt_shows_border_box_and_calipers_and_leaves_the_tissue_alone() -> None:
+    """In a frame of 480 x 640 the border runs through (400, 240), the box through (416, 240)."""
+    for kind, amber in (("box", 416), ("point", 320)):
+        preview = at_prompt(kind).preview
+        assert preview is not None
+        image = preview[48 : 48 + 720, :960].astype(int)
+        assert (image[380:400, 595:605].min(axis=-1) > 200).any(), "white, within black"
+        near = image[330:390, round(1.5 * amber) - 9 : round(1.5 * amber) + 9]
+        assert ((near[..., 0] > 200) & (near[..., 2] < 60)).any(), "amber"
+        assert ((image[..., 2] > 200) & (image[..., 0] < 120)).any(), "cyan"
+        untouched = (image == 70).all(axis=-1).mean()
+        assert untouched > 0.95

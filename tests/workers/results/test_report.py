@@ -12,6 +12,7 @@ from node.errors import ResultError
 from tests.workers.results.studies import (
     CONTEXT,
     FAT_MODEL,
+    JOINT_MODEL,
     LATER,
     LESION_MODEL,
     NOTHING,
@@ -19,6 +20,7 @@ from tests.workers.results.studies import (
     by_uid,
     findings_of,
     frame_of,
+    prompted_of,
     report_of,
 )
 from tests.workers.results.tools import dciodvfy, items, name_of, said, value_of, write
@@ -266,6 +268,71 @@ def test_the_image_library_names_each_instance_with_its_frames() -> None:
     still, cine = (i for i in items(library) if i.ValueType == "IMAGE")
     assert "ReferencedFrameNumber" not in still.ReferencedSOPSequence[0]
     assert list(cine.ReferencedSOPSequence[0].ReferencedFrameNumber) == [3, 17]
+
+
+def test_a_prompted_lesion_has_a_group_that_says_who_gave_the_place() -> None:
+    result = report(prompted_of(FRAME, (480, 640)))
+    groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]
+    lines = [(name_of(i), value_of(i)) for i in items(groups[0])]
+    for line in (
+        ("Tracking Identifier", "prompt 5"),
+        ("Algorithm Name", "lesion-joint"),
+        ("Algorithm Version", "1.0.0"),
+        ("Algorithm Parameters", f"Device UID {weights_uid(JOINT_MODEL.digest)}"),
+        ("Long axis", "42.2 mm"),
+        ("Short axis", "31 mm"),
+        ("Area", "1030 mm2"),
+        ("Probability of cancer", "81.2 %"),
+        ("Condition of the probability", "if it is a lesion"),
+        ("Meaning of the outline", "Border of the lesion as segmented by the model"),
+        ("Who gave the place", "An operator drew a box; no model judges if it is a lesion"),
+        (
+            "What the operator gave, in pixels of the source frame",
+            "box from 224, 168 to 416, 312",
+        ),
+        ("Review status", "AI result, not reviewed by a physician"),
+        ("Validation status of the model", "cross-validated on public data"),
+    ):
+        assert line in lines
+    assert "Threshold Value" not in dict(lines), "it is the detector's, not this model's"
+    names = [item.ManufacturerModelName for item in result.dataset.ContributingEquipmentSequence]
+    assert names == ["lesion-attention", "fat-multiview", "lesion-joint"]
+
+
+def test_a_prompted_lesion_is_no_result_of_the_lesion_search() -> None:
+    findings = replace(prompted_of(FRAME, (480, 640)), lesions=())
+    lines = said(report(findings))
+    assert ("Result of the lesion search", "No lesion at or above the decision threshold") in lines
+    assert ("Tracking Identifier", "prompt 5") in lines
+
+
+def test_a_prompted_lesion_without_calibration_is_measured_in_pixels() -> None:
+    lines = said(report(prompted_of(FRAME, (480, 640), kind="point", calibrated=False)))
+    assert ("Long axis", "160 {pixels}") in lines
+    assert ("Short axis", "120 {pixels}") in lines
+    assert ("Length unit", "Pixels: the image has no usable calibration") in lines
+    assert any(name == "Area" and unit.endswith("{pixels}") for name, unit in lines)
+    assert ("Who gave the place", codes.PLACE_BY_CLICKS.meaning) in lines
+    assert (
+        "What the operator gave, in pixels of the source frame",
+        "click at 320, 240",
+    ) in lines
+
+
+def test_a_prompt_that_was_not_answered_says_why() -> None:
+    abstentions = (
+        Abstention("prompted lesion", Reason.OUTSIDE_REGION, "prompt 5, frame 1 of 1.2.3"),
+        Abstention("malignancy", Reason.BOX_NEEDED, "prompt 6, frame 1 of 1.2.3"),
+    )
+    lines = said(report(replace(NOTHING, abstentions=abstentions)))
+    at = lines.index(
+        ("Prompted lesion not answered", "The prompt lies outside of the B-mode region")
+    )
+    assert lines[at + 1] == ("Detail", "prompt 5, frame 1 of 1.2.3")
+    assert (
+        "Malignancy of a prompted lesion not answered",
+        "Validated with boxes only, and clicks were given",
+    ) in lines
 
 
 def test_a_new_version_names_the_report_before_it() -> None:

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from workers.results import ResultObject, encode
 
-_IODS = ("SCImage", "Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR")
+_IODS = ("SCImage", "Segmentation", "Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR")
 
 
 def write(result: ResultObject, folder: Path) -> Path:

@@ -1,8 +1,10 @@
-"""Suspected lesions, one group each, and what the search for them came to."""
+"""Suspected lesions and what operators pointed at, one group each, and what the search came to."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from highdicom.sr import (
@@ -10,6 +12,7 @@ from highdicom.sr import (
     ContentSequence,
     FindingSite,
     GraphicTypeValues,
+    ImageContentItem,
     ImageRegion,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
@@ -19,11 +22,20 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import UltrasoundImageStorage
+from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
-from workers.findings import FrameReading, FrameRef, LesionFinding, Point, StudyFindings
+from workers.findings import (
+    FrameReading,
+    FrameRef,
+    LesionFinding,
+    Point,
+    Prompt,
+    PromptedLesion,
+    StudyFindings,
+)
 from workers.results import codes
 from workers.results.content.items import (
+    CONTAINS,
     MODIFIER,
     PROPERTY,
     code,
@@ -46,8 +58,14 @@ def lesion_group(
     findings: StudyFindings,
     lesion: LesionFinding,
     header: Dataset | None,
+    segmentation: str = "",
 ) -> ContentSequence:
-    """TID 1410 with the outline; TID 1501 when there is no outline to draw."""
+    """TID 1410 with the outline; TID 1501 when there is no outline to draw.
+
+    segmentation : SOP Instance UID of the object whose only segment is the lesion; it goes beside
+    the outline under a name of ours, for TID 1410 has either an outline or a segment.
+    """
+    terms = _terms_of(findings, lesion)
     known = {label: p for label, p in lesion.probabilities.items() if label in codes.PROBABILITY}
     arguments = {
         "tracking_identifier": TrackingIdentifier(
@@ -59,7 +77,8 @@ def lesion_group(
         "algorithm_id": algorithm(lesion.model),
         "measurements": [
             *_diameters(lesion),
-            *(m for label, p in known.items() for m in _probability(findings, label, p)),
+            *_area(lesion),
+            *(m for label, p in known.items() for m in _probability(terms, label, p)),
         ],
     }
     outline = _closed(lesion.outline, header)
@@ -79,7 +98,20 @@ def lesion_group(
         extend(group, code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
     for label, p in lesion.probabilities.items():
         if label not in known:
-            extend(group, *_class_probability(findings, label, p))
+            extend(group, *_class_probability(terms, label, p))
+    if isinstance(lesion, PromptedLesion):
+        extend(group, *_place(lesion.prompt))
+    if segmentation:
+        extend(
+            group,
+            ImageContentItem(
+                name=codes.REGION_SEGMENTATION,
+                referenced_sop_class_uid=SegmentationStorage,
+                referenced_sop_instance_uid=segmentation,
+                referenced_segment_numbers=1,
+                relationship_type=CONTAINS,
+            ),
+        )
     extend(group, *statements(lesion.model))
     return group
 
@@ -96,7 +128,8 @@ def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSeq
     measurements = []
     if highest is not None:
         p = highest.probabilities["lesion"]
-        measurements += _probability(findings, "lesion", p, codes.MAXIMUM)
+        terms = _Terms(findings.thresholds, findings.conditions)
+        measurements += _probability(terms, "lesion", p, codes.MAXIMUM)
     measurements += measurement(codes.FRAMES_EXAMINED, len(findings.readings), codes.FRAMES)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -118,37 +151,57 @@ def _highest(readings: tuple[FrameReading, ...]) -> FrameReading | None:
     return max(scored, key=lambda r: r.probabilities["lesion"], default=None)
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """By label, the threshold of a model's probability and what that takes for granted."""
+
+    thresholds: Mapping[str, float]
+    conditions: Mapping[str, str]
+
+    def items(self, label: str, digits: int) -> list[ContentItem]:
+        terms: list[ContentItem] = []
+        if condition := self.conditions.get(label):
+            terms.append(text(codes.CONDITION, condition, PROPERTY))
+        if label in self.thresholds:
+            threshold = percent(self.thresholds[label], digits)
+            terms.append(number(codes.THRESHOLD, threshold, codes.PERCENT, PROPERTY))
+        return terms
+
+
+def _terms_of(findings: StudyFindings, lesion: LesionFinding) -> _Terms:
+    """The lesion model's terms are not those of the joint model, which has no threshold."""
+    if isinstance(lesion, PromptedLesion):
+        return _Terms({}, lesion.conditions)
+    return _Terms(findings.thresholds, findings.conditions)
+
+
 def _probability(
-    findings: StudyFindings, label: str, p: float, derivation: Code | None = None
+    terms: _Terms, label: str, p: float, derivation: Code | None = None
 ) -> list[Measurement]:
     """TID 300, with what the number takes for granted and its threshold under it."""
-    digits = decimals(p, findings.thresholds.get(label), 1)
+    digits = decimals(p, terms.thresholds.get(label), 1)
     found = measurement(codes.PROBABILITY[label], percent(p, digits), codes.PERCENT, derivation)
     for one in found:
-        extend(one, *_terms(findings, label, digits))
+        extend(one, *terms.items(label, digits))
     return found
 
 
-def _terms(findings: StudyFindings, label: str, digits: int) -> list[ContentItem]:
-    terms: list[ContentItem] = []
-    if condition := findings.conditions.get(label):
-        terms.append(text(codes.CONDITION, condition, PROPERTY))
-    if label in findings.thresholds:
-        threshold = percent(findings.thresholds[label], digits)
-        terms.append(number(codes.THRESHOLD, threshold, codes.PERCENT, PROPERTY))
-    return terms
-
-
-def _class_probability(findings: StudyFindings, label: str, p: float) -> list[ContentItem]:
+def _class_probability(terms: _Terms, label: str, p: float) -> list[ContentItem]:
     """The probability of a class that has no code: the model's own word goes beside it."""
     if not math.isfinite(p):
         return []
-    digits = decimals(p, findings.thresholds.get(label), 1)
+    digits = decimals(p, terms.thresholds.get(label), 1)
     item = number(codes.CLASS_PROBABILITY, percent(p, digits), codes.PERCENT)
     item.ContentSequence = ContentSequence(
-        [text(codes.CLASS_NAME, label, MODIFIER), *_terms(findings, label, digits)]
+        [text(codes.CLASS_NAME, label, MODIFIER), *terms.items(label, digits)]
     )
     return [item]
+
+
+def _place(prompt: Prompt) -> list[ContentItem]:
+    """That an operator gave the place, and which."""
+    by = codes.PLACE_BY_BOX if prompt.kind == "box" else codes.PLACE_BY_CLICKS
+    return [code(codes.PLACE_BY, by), text(codes.PLACE, str(prompt))]
 
 
 def _diameters(lesion: LesionFinding) -> list[Measurement]:
@@ -166,6 +219,15 @@ def _diameters(lesion: LesionFinding) -> list[Measurement]:
         if value is not None
         for found in measurement(name, round(value, 1), unit)
     ]
+
+
+def _area(lesion: LesionFinding) -> list[Measurement]:
+    """In mm2 when calibrated, else in pixels."""
+    if not isinstance(lesion, PromptedLesion):
+        return []
+    if lesion.area_mm2 is None:
+        return measurement(codes.AREA, lesion.area_pixels, codes.PIXELS)
+    return measurement(codes.AREA, round(lesion.area_mm2), codes.SQUARE_MILLIMETER)
 
 
 def _length(start: Point, end: Point) -> float:

@@ -13,23 +13,27 @@ from workers.findings import Point
 DASH, GAP = 16.0, 10.0
 
 
-def draw_outline(image: Image.Image, outline: Sequence[Point], *, dashed: bool) -> None:
+def draw_outline(
+    image: Image.Image, outline: Sequence[Point], *, dashed: bool, width: int = 3
+) -> None:
     """Draw a closed polygon on ``image``: white within black; dashed where it is no border."""
     points = [p for p in outline if all(map(math.isfinite, p))]
     if len(points) < 2:
         return
     ring = [*points, points[0]]
-    strokes = list(_dashes(ring)) if dashed else [ring]
+    strokes = list(dashes(ring)) if dashed else [ring]
     pen = ImageDraw.Draw(image)
-    for colour, width in (((0, 0, 0), 6), ((255, 255, 255), 3)):
+    for colour, wide in (((0, 0, 0), 2 * width), ((255, 255, 255), width)):
         for stroke in strokes:
-            pen.line(stroke, fill=colour, width=width, joint="curve")
+            pen.line(stroke, fill=colour, width=wide, joint="curve")
 
 
-def _dashes(ring: Sequence[Point]) -> Iterator[list[Point]]:
-    """The drawn parts of ``ring``; a dash follows the corners it meets."""
-    drawing, left, dash = True, DASH, [ring[0]]
-    for start, end in pairwise(ring):
+def dashes(
+    line: Sequence[Point], length_on: float = DASH, length_off: float = GAP
+) -> Iterator[list[Point]]:
+    """The drawn parts of ``line``; a dash follows the corners it meets."""
+    drawing, left, dash = True, length_on, [line[0]]
+    for start, end in pairwise(line):
         length, done = math.dist(start, end), 0.0
         while length - done > left:
             done += left
@@ -40,7 +44,7 @@ def _dashes(ring: Sequence[Point]) -> Iterator[list[Point]]:
             )
             if drawing:
                 yield [*dash, point]
-            drawing, left, dash = not drawing, GAP if drawing else DASH, [point]
+            drawing, left, dash = not drawing, length_off if drawing else length_on, [point]
         left -= length - done
         dash.append(end)
     if drawing and len(dash) > 1:

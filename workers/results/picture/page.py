@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageDraw
 from workers.findings import Point
 from workers.results.picture.colour import Colours, colours, levels, scale
 from workers.results.picture.lettering import Font, font, wrap
+from workers.results.picture.marks import Marks, draw_marks
 from workers.results.picture.outline import draw_outline
 
 BACKGROUND = (0, 0, 0)
@@ -30,38 +31,52 @@ LIGHT = [min(255, 70 + round(1.6 * echo)) for echo in range(256)]
 
 @dataclass(frozen=True)
 class Labels:
-    """The words. warning : stands alone at the top. numbers : in large type. remarks : small."""
+    """The words. warning : stands alone at the top. numbers : in large type. remarks : small.
+    scale_name : of the colour scale, where there is a map."""
 
     warning: str
     title: str
     numbers: tuple[str, ...]
     remarks: tuple[str, ...]
-    scale_name: str
+    scale_name: str = ""
 
 
 def draw(
     tissue: NDArray[np.uint8],
-    values: NDArray[np.float32],
+    values: NDArray[np.float32] | None,
     *,
     signed: bool,
     outline: Sequence[Point],
     dashed: bool,
     labels: Labels,
+    marks: Marks | None = None,
 ) -> NDArray[np.uint8]:
     """The page, (rows, columns, 3) uint8 RGB.
 
-    tissue : (H, W, 3) uint8 RGB that ``values``, (h, w), covers from edge to edge
-    outline : x, y in pixels of ``tissue``
+    tissue : (H, W, 3) uint8 RGB that ``values``, (h, w), covers from edge to edge; None: no map
+    outline, marks : x, y in pixels of ``tissue``; beside marks the outline is thin
     """
     height, width = tissue.shape[:2]
     factor = _magnification(width, height)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    table = colours(signed)
-    ends = scale(values, signed)
     image = Image.fromarray(np.ascontiguousarray(tissue)).resize(size, Image.Resampling.LANCZOS)
-    image = _overlay(image, levels(values, ends), table)
-    draw_outline(image, [(x * factor, y * factor) for x, y in outline], dashed=dashed)
-    return np.asarray(_page(image, table, ends, labels))
+    colour_scale = None
+    if values is not None:
+        colour_scale = _Scale(colours(signed), *scale(values, signed))
+        level = levels(values, (colour_scale.low, colour_scale.high))
+        image = _overlay(image, level, colour_scale.table)
+    if marks is not None:
+        draw_marks(image, marks.moved(lambda point: (point[0] * factor, point[1] * factor)))
+    ring = [(x * factor, y * factor) for x, y in outline]
+    draw_outline(image, ring, dashed=dashed, width=3 if marks is None else 2)
+    return np.asarray(_page(image, colour_scale, labels))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    table: Colours
+    low: float
+    high: float
 
 
 def _magnification(width: int, height: int) -> float:
@@ -88,12 +103,10 @@ def _coloured(index: Image.Image, table: Colours) -> Image.Image:
     return paletted.convert("RGB")
 
 
-def _page(
-    image: Image.Image, table: Colours, ends: tuple[float, float], labels: Labels
-) -> Image.Image:
+def _page(image: Image.Image, colour_scale: _Scale | None, labels: Labels) -> Image.Image:
     beside = image.height > 1.3 * image.width
     size = max(18, round(image.height * 0.021)) if beside else max(18, round(image.width * 0.025))
-    bar = 7 * size
+    bar = 7 * size if colour_scale else size if beside else 0
     if beside:
         text_width = max(24 * size, image.width)
         page_width = image.width + bar + text_width
@@ -111,7 +124,9 @@ def _page(
     pen.text((size, middle), labels.warning, AMBER, font(size, bold=True), anchor="lm")
     pen.text((page_width - size, middle), labels.title, GREY, font(size), anchor="rm")
     page.paste(image, (0, top))
-    _scale_bar(page, pen, table, ends, labels.scale_name, size, (image.width, top, image.height))
+    if colour_scale is not None:
+        place = (image.width, top, image.height)
+        _scale_bar(page, pen, colour_scale, labels.scale_name, size, place)
     x, y = (image.width + bar, top) if beside else (size, top + image.height + size // 2)
     for line, face, colour, height in lines:
         pen.text((x, y), line, colour, face)
@@ -140,8 +155,7 @@ def _lines(
 def _scale_bar(
     page: Image.Image,
     pen: ImageDraw.ImageDraw,
-    table: Colours,
-    ends: tuple[float, float],
+    colour_scale: _Scale,
     name: str,
     size: int,
     place: tuple[int, int, int],
@@ -154,9 +168,9 @@ def _scale_bar(
     steps = np.linspace(255, 0, bar[1]).round().astype(np.uint8)
     index = Image.fromarray(np.repeat(steps[:, None], bar[0], axis=1))
     tissue = Image.new("RGB", bar, TISSUE)
-    page.paste(_painted(tissue, index, table), (x, y))
+    page.paste(_painted(tissue, index, colour_scale.table), (x, y))
     pen.rectangle((x - 1, y - 1, x + bar[0], y + bar[1]), outline=GREY)
-    low, high = ends
+    low, high = colour_scale.low, colour_scale.high
     for value in (low, (low + high) / 2, high):
         at = y + bar[1] * (high - value) / (high - low)
         pen.text((x + bar[0] + size // 3, at), f"{value:g}", WHITE, small, anchor="lm")

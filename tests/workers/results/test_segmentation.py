@@ -1,0 +1,158 @@
+"""Segmentations: valid for others, the same mask when read back, and named by the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from highdicom.seg import Segmentation, segread
+from highdicom.sr import Comprehensive3DSR
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pynetdicom import AE
+
+from node.identity import is_own
+from tests.orthanc import AE_TITLE, orthanc
+from tests.workers.results.studies import (
+    CONTEXT,
+    LATER,
+    blank_header,
+    by_uid,
+    frame_of,
+    header_of,
+    pixels_of,
+    prompted_of,
+)
+from tests.workers.results.tools import dciodvfy, items, name_of, read_back, write
+from workers.findings import StudyFindings
+from workers.results import ResultContext, ResultObject, build, encode
+from workers.results.identity import weights_uid
+
+SINGLE, LOOP = "US1_UNCR.dcm", "examples_ybr_color.dcm"
+
+
+def made(
+    header: Dataset, pixels: NDArray[np.uint8], number: int = 1, context: ResultContext = CONTEXT
+) -> tuple[StudyFindings, ResultObject, ResultObject]:
+    """Findings, segmentation and report of a prompt in one frame."""
+    findings = prompted_of(frame_of(header, number), (pixels.shape[0], pixels.shape[1]))
+    results = list(build(context, findings, by_uid(header), lambda _: pixels))
+    assert [result.kind for result in results] == ["heatmap", "segmentation", "report"]
+    return findings, results[1], results[2]
+
+
+def of_file(
+    name: str, number: int = 1, context: ResultContext = CONTEXT
+) -> tuple[StudyFindings, ResultObject, ResultObject]:
+    return made(header_of(name), pixels_of(name, number), number, context)
+
+
+@pytest.mark.parametrize(("name", "number"), [(SINGLE, 1), (LOOP, 12)])
+def test_dicom3tools_finds_no_error_in_a_segmentation(
+    name: str, number: int, tmp_path: Path
+) -> None:
+    _, segmentation, report = of_file(name, number, LATER)
+    assert dciodvfy(write(segmentation, tmp_path)) == []
+    assert dciodvfy(write(report, tmp_path)) == []
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (333, 517)])
+@pytest.mark.parametrize("frames", [1, 30])
+def test_highdicom_reads_the_mask_back(frames: int, shape: tuple[int, int], tmp_path: Path) -> None:
+    """Of an odd size too: the bits of a row do not end with a byte."""
+    header = blank_header(NumberOfFrames=frames)
+    number = min(frames, 7)
+    findings, segmentation, _ = made(header, np.zeros((*shape, 3), np.uint8), number)
+    again = segread(write(segmentation, tmp_path))
+    assert isinstance(again, Segmentation)
+    read = (
+        again.get_pixels_by_source_frame(header.SOPInstanceUID, [number], segment_numbers=[1])
+        if frames > 1
+        else again.get_pixels_by_source_instance([header.SOPInstanceUID], segment_numbers=[1])
+    )
+    assert np.array_equal(read[0, ..., 0].astype(bool), findings.prompted[0].mask)
+    (described,) = again.SegmentSequence
+    assert described.SegmentLabel == "prompt 5"
+    assert described.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    assert described.SegmentAlgorithmName == "lesion-joint"
+
+
+def test_a_segmentation_names_its_frame_and_its_maker(tmp_path: Path) -> None:
+    findings, segmentation, _ = of_file(LOOP, 12)
+    dataset, header = read_back(segmentation, tmp_path), header_of(LOOP)
+    (per_frame,) = dataset.PerFrameFunctionalGroupsSequence
+    (image,) = per_frame.DerivationImageSequence[0].SourceImageSequence
+    for reference in (image, *dataset.SourceImageSequence):
+        assert reference.ReferencedSOPInstanceUID == header.SOPInstanceUID
+        assert reference.ReferencedSOPClassUID == header.SOPClassUID
+        assert reference.ReferencedFrameNumber == 12
+    (series,) = dataset.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == header.SeriesInstanceUID
+    assert dataset.StudyInstanceUID == header.StudyInstanceUID
+    assert dataset.PatientID == header.PatientID
+    assert dataset.SeriesDescription == "AI segmentation at operator's prompt, not reviewed"
+    assert dataset.LossyImageCompression == "01"  # as its source
+    (equipment,) = dataset.ContributingEquipmentSequence
+    assert equipment.DeviceUID == weights_uid(findings.prompted[0].model.digest)
+    assert is_own(dataset)
+
+
+def test_the_same_key_gives_the_same_bytes_and_another_key_other_objects() -> None:
+    first, again, other = (of_file(SINGLE, context=one)[1] for one in (CONTEXT, CONTEXT, LATER))
+    assert encode(first) == encode(again)
+    assert first.sop_instance_uid != other.sop_instance_uid
+    assert first.series_instance_uid != other.series_instance_uid
+
+
+def test_the_report_references_the_segment_and_highdicom_still_reads_its_group(
+    tmp_path: Path,
+) -> None:
+    findings, segmentation, report = of_file(SINGLE)
+    (item,) = (
+        one for one in items(report.dataset) if name_of(one) == "Segmentation of this region"
+    )
+    (reference,) = item.ReferencedSOPSequence
+    assert reference.ReferencedSOPInstanceUID == segmentation.sop_instance_uid
+    assert reference.ReferencedSOPClassUID == segmentation.sop_class_uid
+    assert reference.ReferencedSegmentNumber == 1
+    evidence = {
+        (series.SeriesInstanceUID, one.ReferencedSOPInstanceUID)
+        for series in report.dataset.CurrentRequestedProcedureEvidenceSequence[
+            0
+        ].ReferencedSeriesSequence
+        for one in series.ReferencedSOPSequence
+    }
+    assert (segmentation.series_instance_uid, segmentation.sop_instance_uid) in evidence
+    content = Comprehensive3DSR.from_dataset(read_back(report, tmp_path)).content
+    group = next(
+        one
+        for one in content.get_planar_roi_measurement_groups()
+        if one.tracking_identifier == "prompt 5"
+    )
+    assert group.tracking_uid == segmentation.dataset.SegmentSequence[0].TrackingUID
+    outline = np.asarray(findings.prompted[0].outline)
+    assert np.allclose(group.roi.value[:-1], outline, atol=0.01)
+
+
+def test_a_bad_source_header_does_not_stop_a_segmentation(tmp_path: Path) -> None:
+    header = blank_header(
+        SOPClassUID="1.2.840.113543.6.6.1.3.10002", SpecificCharacterSet="ISO_IR 999"
+    )
+    _, segmentation, _ = made(header, np.zeros((120, 160, 3), np.uint8))
+    assert dciodvfy(write(segmentation, tmp_path)) == []
+
+
+def test_orthanc_stores_a_segmentation(tmp_path: Path) -> None:
+    _, segmentation, _ = of_file(LOOP, 12)
+    encode(segmentation)  # gives the data set its file meta
+    entity = AE("HEPANODE")
+    entity.add_requested_context(
+        segmentation.sop_class_uid, segmentation.dataset.file_meta.TransferSyntaxUID
+    )
+    with orthanc(tmp_path, DicomAlwaysAllowStore=True) as pacs:
+        association = entity.associate("127.0.0.1", pacs.port, ae_title=AE_TITLE)
+        assert association.is_established
+        assert association.send_c_store(segmentation.dataset).Status == 0
+        association.release()
+        assert pacs.stored() == [segmentation.sop_instance_uid]

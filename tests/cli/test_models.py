@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import types
 from collections.abc import Sequence
@@ -156,6 +157,17 @@ def test_a_run_folder_and_another_name_will_do(node: Node, trained: Path, tmp_pa
     both = node("models", "install", str(trained / "one"))
     assert both.status == 1
     assert "fat-multiview, lesion-attention" in both.err
+
+
+def test_a_joint_bundle_that_only_classifies_is_not_installed_to_outline(
+    node: Node, tmp_path: Path
+) -> None:
+    shutil.copytree(SHIPPED / "lesion-joint", tmp_path / "lesion-joint")
+    card = tmp_path / "lesion-joint" / "card.toml"
+    card.write_text(card.read_text().replace('    "mask",\n', "", 1))
+    answer = node("models", "install", str(tmp_path / "lesion-joint"))
+    assert answer.status == 1
+    assert "outlines nothing" in answer.err
 
 
 def test_what_cannot_read_is_not_installed(node: Node, trained: Path, tmp_path: Path) -> None:

@@ -31,13 +31,14 @@ class Recipe:
 def _recipe(title: str, *, segments: bool = True, classifies: bool = True) -> Recipe:
     return Recipe(
         title=title,
-        framing=Framing(size=112),
+        framing=Framing(size=160),
         shape=Shape(segments=segments, prompted=segments),
         classifies=classifies,
         overlap=True,
         adaptive=True,
         rate=7e-4,
         decay=1e-2,
+        epochs=24,
     )
 
 

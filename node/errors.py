@@ -61,6 +61,11 @@ class AssociationError(HepanodeError):
     """A peer cannot be reached, rejects the association or refuses every context."""
 
 
+class NothingAccepted(AssociationError):
+    """A peer rejects the association for good and names no reason: so do some that take none of
+    the contexts."""
+
+
 class FrameError(HepanodeError):
     """A frame cannot be decoded; ``reason`` is a word of ``workers.findings.Reason``."""
 

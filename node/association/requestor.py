@@ -38,7 +38,7 @@ from node.association.commands import (
 from node.association.contexts import APPLICATION_CONTEXT, VERIFICATION
 from node.association.peer import Peer
 from node.association.upper_layer import INVALID_PARAMETER, AssociationLost, UpperLayer
-from node.errors import AssociationError
+from node.errors import AssociationError, NothingAccepted
 from node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _OWN_MAX_PDU = 16384  # only responses come back
@@ -100,7 +100,9 @@ class Requestor:
             if answer.result:
                 reason = _REASONS.get((answer.result_source, answer.diagnostic), "reason unknown")
                 kind = "for now" if answer.result == 2 else "permanently"
-                raise AssociationError(f"{peer} rejects the association {kind}: {reason}")
+                unexplained = (answer.result, answer.result_source, answer.diagnostic) == (1, 1, 1)
+                failure = NothingAccepted if unexplained else AssociationError
+                raise failure(f"{peer} rejects the association {kind}: {reason}")
         except AssociationLost as lost:
             self.close()
             raise AssociationError(f"{peer}: {lost}") from None

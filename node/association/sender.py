@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from pydicom import dcmread
@@ -18,13 +19,17 @@ from pynetdicom.dsutils import encode, split_dataset
 from node.association.commands import Reply
 from node.association.peer import Peer
 from node.association.requestor import Context, Requestor, Timeouts
-from node.errors import AssociationError
+from node.errors import AssociationError, NothingAccepted
 from node.storage import is_uid
 
 CALLING_AE = "HEPANODE"
 _SOP_INSTANCE_UID = 0x00080018
 _SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 C.5.19
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers up to 255
+
+
+Alternatives = Mapping[str, Sequence[str]]
+"""SOP Class UIDs that could carry the content of another, best first."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Sent:
     try as it is: the association was lost, the peer was out of resources or this machine could
     not read the file. ``out_of_reach``: the peer was not there when its turn came, which says
     nothing about the object; one that was begun when the association broke may be the cause.
-    ``refused_class``: the peer takes no object of this class.
+    ``refused_class``: the peer takes no object of this class; ``instead``: the first of the
+    alternatives that it does take.
     """
 
     path: Path
@@ -47,6 +53,7 @@ class Sent:
     retryable: bool = False
     out_of_reach: bool = False
     refused_class: bool = False
+    instead: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class _Object:
     context: Context
     sop_instance_uid: str
     offset: int
+    alternatives: tuple[str, ...]
 
 
 def send(
@@ -65,6 +73,7 @@ def send(
     *,
     calling_ae: str = CALLING_AE,
     timeouts: Timeouts | None = None,
+    alternatives: Alternatives = MappingProxyType({}),
 ) -> Iterator[Sent]:
     """Store DICOM files at ``peer``, one outcome per file in the given order, as they come.
 
@@ -72,13 +81,14 @@ def send(
     for a peer that takes no more than DICOM's default syntax. Nothing that a file or the peer
     does raises: a refused context or a broken file is that file's outcome, and after a lost
     association the rest are not sent. Associations are made as the files ask for contexts, 128
-    at most on each. For one thread.
+    at most on each. ``alternatives`` are proposed beside an object's class, to learn whether the
+    peer takes one of them: some reject an association of which they accept nothing. For one thread.
     """
-    for batch in _batches(_describe(path) for path in paths):
+    for batch in _batches(_describe(path, alternatives) for path in paths):
         yield from _send_batch(batch, peer, calling_ae, timeouts or Timeouts())
 
 
-def _describe(path: Path) -> _Object | Sent:
+def _describe(path: Path, alternatives: Alternatives) -> _Object | Sent:
     """What a file holds; the outcome when it cannot be sent.
 
     The data set's own UIDs are announced, not those of the file's meta: they may differ, and
@@ -104,7 +114,8 @@ def _describe(path: Path) -> _Object | Sent:
         if not is_uid(value):
             problem = "is not a valid UID" if value else "is missing"
             return Sent(path, uid, None, False, f"{what} {problem}: the file cannot be sent")
-    return _Object(path, Context(sop_class, syntax), uid, offset)
+    others = tuple(alternatives.get(sop_class, ()))
+    return _Object(path, Context(sop_class, syntax), uid, offset, others)
 
 
 def _uid(dataset: Dataset, tag: int) -> str:
@@ -148,7 +159,7 @@ def _batches(items: Iterable[_Object | Sent]) -> Iterator[list[_Object | Sent]]:
     batch: list[_Object | Sent] = []
     contexts: set[Context] = set()
     for item in items:
-        needed = set(_proposals(item)) if isinstance(item, _Object) else set()
+        needed = set(_offered(item)) if isinstance(item, _Object) else set()
         if len(contexts | needed) > _MOST_CONTEXTS:
             yield batch
             batch, contexts = [], set()
@@ -165,11 +176,23 @@ def _proposals(item: _Object) -> list[Context]:
     return [item.context, Context(item.context.abstract_syntax, str(ImplicitVRLittleEndian))]
 
 
+def _offered(item: _Object) -> list[Context]:
+    """What an association for an object proposes: its own contexts and those of other classes."""
+    own = _proposals(item)
+    others = [Context(other, c.transfer_syntax) for other in item.alternatives for c in own]
+    return [*own, *others]
+
+
+def _instead(association: Requestor, item: _Object) -> str:
+    accepted = (c.abstract_syntax for c in _offered(item) if association.accepts(c))
+    return next((sop_class for sop_class in accepted if sop_class in item.alternatives), "")
+
+
 def _send_batch(
     batch: list[_Object | Sent], peer: Peer, calling_ae: str, timeouts: Timeouts
 ) -> Iterator[Sent]:
     objects = [item for item in batch if isinstance(item, _Object)]
-    contexts = list(dict.fromkeys(context for item in objects for context in _proposals(item)))
+    contexts = list(dict.fromkeys(context for item in objects for context in _offered(item)))
     association: Requestor | None = None
     lost = ""
     try:
@@ -184,6 +207,8 @@ def _send_batch(
                     association = association or Requestor(peer, contexts, calling_ae, timeouts)
                     begun = True
                     outcome = _store(association, item)
+                except NothingAccepted as error:
+                    lost, begun = str(error), True
                 except (AssociationError, OSError) as error:
                     lost = str(error)
             yield outcome or Sent(
@@ -205,10 +230,20 @@ def _send_batch(
 def _store(association: Requestor, item: _Object) -> Sent:
     context = next((c for c in _proposals(item) if association.accepts(c)), None)
     if context is None:
-        name = UID(item.context.abstract_syntax).name
+        classes = [item.context.abstract_syntax, *item.alternatives]
+        instead = _instead(association, item)
+        refused = classes[: classes.index(instead)] if instead else classes
+        names = " or ".join(UID(one).name for one in refused)
         syntax = UID(item.context.transfer_syntax).name
-        error = f"{association.peer} does not take {name} in {syntax}"
-        return Sent(item.path, item.sop_instance_uid, None, False, error, refused_class=True)
+        return Sent(
+            item.path,
+            item.sop_instance_uid,
+            None,
+            False,
+            f"{association.peer} does not take {names} in {syntax}",
+            refused_class=True,
+            instead=instead,
+        )
     try:
         dataset = _dataset(item, context)
     except OSError as error:
@@ -218,7 +253,10 @@ def _store(association: Requestor, item: _Object) -> Sent:
         return Sent(item.path, item.sop_instance_uid, None, False, problem)
     with dataset:
         reply = association.store(context, item.sop_instance_uid, dataset)
-    return _outcome(item, reply)
+    outcome = _outcome(item, reply)
+    if reply.status == _SOP_CLASS_NOT_SUPPORTED:
+        return replace(outcome, refused_class=True, instead=_instead(association, item))
+    return outcome
 
 
 def _dataset(item: _Object, context: Context) -> BinaryIO:
@@ -237,12 +275,4 @@ def _outcome(item: _Object, reply: Reply) -> Sent:
     accepted = reply.status in (0x0000, 0x0001, 0x0107, 0x0116) or reply.status >> 12 == 0xB
     error = "" if accepted else f"status {reply.status:04X} {reply.comment}".strip()
     retryable = not accepted and (reply.status >> 8 == 0xA7 or reply.status == 0x0110)
-    return Sent(
-        item.path,
-        item.sop_instance_uid,
-        reply.status,
-        accepted,
-        error,
-        retryable,
-        refused_class=reply.status == _SOP_CLASS_NOT_SUPPORTED,
-    )
+    return Sent(item.path, item.sop_instance_uid, reply.status, accepted, error, retryable)

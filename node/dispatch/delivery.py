@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pydicom.uid import UID
+
 from node.association.peer import Peer
 from node.association.requestor import Timeouts
 from node.association.sender import Sent, send
@@ -87,6 +89,7 @@ class Deliverer:
             self._peer,
             calling_ae=self._calling_ae,
             timeouts=Timeouts.all(timeout),
+            alternatives=OLDER,
         )
 
     def _record(self, delivery: Delivery, outcome: Sent) -> bool:
@@ -113,25 +116,27 @@ class Deliverer:
         return True
 
     def _fall_back(self, delivery: Delivery, outcome: Sent) -> Sent | None:
-        """Make the next older form of an object whose class is refused.
+        """Make the older form that a destination takes of an object whose class it refuses.
 
-        None when there is one to send; else the outcome as it stands: final when there is no
-        older class, to be tried again when this machine's disk is in the way.
+        None when that is due now, or later where this machine's disk is in the way; else the
+        outcome, which is final.
         """
-        older = OLDER.get(delivery.sop_class_uid)
-        if older is None:
-            if delivery.made_as == delivery.sop_class_uid:
-                return outcome
-            return replace(outcome, error=f"{outcome.error}, nor the newer classes of the report")
-        study = delivery.study_instance_uid
+        if not outcome.instead:
+            return outcome
+        study, older = delivery.study_instance_uid, UID(outcome.instead)
         before = deliveries.older_forms(self._db, delivery.destination, study)
+        uid = form_uid(delivery.sop_instance_uid, older)
         try:
             content = older_form(self._data / delivery.path, older, before)
-            uid = form_uid(delivery.sop_instance_uid, older)
             path = self._store.write_result(study, uid, content)
         except (OSError, StorageError) as error:
-            return replace(outcome, error=f"{older.name} cannot be made: {error}", retryable=True)
-        deliveries.replaced(self._db, delivery.id, older, uid, path)
+            waiting = replace(outcome, error=f"{older.name} cannot be made: {error}")
+            self._postpone([delivery], waiting, self._destination.retry_cap)
+            log.error("%s of study %s: %s", delivery.kind, study, waiting.error)
+            return None
+        except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
+            return replace(outcome, error=f"{older.name} cannot be made: {type(error).__name__}")
+        deliveries.replaced(self._db, delivery, older, uid, path)
         log.warning(
             "%s of study %s: %s; %s is next", delivery.kind, study, outcome.error, older.name
         )

@@ -20,11 +20,11 @@ from pydicom.uid import (
 
 from node.identity import series_uid, uid
 
-OLDER: Mapping[str, UID] = {
-    Comprehensive3DSRStorage: ComprehensiveSRStorage,
-    ComprehensiveSRStorage: EnhancedSRStorage,
+OLDER: Mapping[str, tuple[UID, ...]] = {
+    Comprehensive3DSRStorage: (ComprehensiveSRStorage, EnhancedSRStorage),
+    ComprehensiveSRStorage: (EnhancedSRStorage,),
 }
-"""The class to offer next, by the one that was refused."""
+"""The classes that can stand in for one, best first."""
 
 Forms = Mapping[str, tuple[str, str]]
 """(SOP Class UID, SOP Instance UID) of the form that a destination has, by the SOP Instance UID

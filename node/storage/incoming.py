@@ -73,8 +73,8 @@ def remove_stale(folder: Path) -> int:
         except BlockingIOError:
             continue
         else:
+            removed += os.fstat(descriptor).st_nlink  # 0: its writer finished just now
             path.unlink(missing_ok=True)
-            removed += 1
         finally:
             os.close(descriptor)
     return removed

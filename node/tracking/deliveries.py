@@ -110,9 +110,26 @@ def failed(db: Database, id: int, error: str, status: int | None = None) -> None
     _end(db, id, state="failed", last_status=status, last_error=error)
 
 
-def replaced(db: Database, id: int, sop_class_uid: str, sop_instance_uid: str, path: str) -> None:
-    """The destination does not take the class: send this older form instead, now."""
-    _end(db, id, form_class_uid=sop_class_uid, form_instance_uid=sop_instance_uid, form_path=path)
+def replaced(
+    db: Database, refused: Delivery, sop_class_uid: str, sop_instance_uid: str, path: str
+) -> None:
+    """The destination does not take the class of ``refused``: send this older form instead, now.
+
+    Nothing happens where another sender was faster.
+    """
+    offered = None if refused.sop_class_uid == refused.made_as else refused.sop_instance_uid
+    with db.writing() as connection:
+        connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == refused.id, deliveries.c.state == "pending")
+            .where(deliveries.c.form_instance_uid.is_not_distinct_from(offered))
+            .values(
+                lease_until=None,
+                form_class_uid=sop_class_uid,
+                form_instance_uid=sop_instance_uid,
+                form_path=path,
+            )
+        )
 
 
 def older_forms(

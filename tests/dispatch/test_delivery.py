@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from node.dispatch import Deliverer
@@ -15,7 +19,7 @@ from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, deliveries
 from node.tracking.database import utcnow
 from tests.dispatch.sets import waiting_set
-from tests.peers import free_port
+from tests.peers import free_port, require
 from tests.scp import ABORT, CAPTURES, REPORTS, Scp, at_first, scp
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE, CANNOT_UNDERSTAND = 0xA700, 0x0110, 0xC000
@@ -151,6 +155,70 @@ def test_a_pacs_of_old_gets_the_report_in_the_class_that_it_takes(
     assert made == {uids[-1]: (taken, report)}
 
 
+@pytest.mark.parametrize("taken", ["", "EnhancedSRStorage"])
+def test_a_pacs_that_rejects_what_it_takes_nothing_of_holds_nothing_up(
+    db: Database, tmp_path: Path, taken: str
+) -> None:
+    """DCMTK's dcmrecv: an association of which it accepts no context is rejected for good."""
+    first = waiting_set(db, tmp_path)
+    with rejecting(tmp_path, "SecondaryCaptureImageStorage", *filter(None, [taken])) as port:
+        deliver_all(db, tmp_path, port)
+        assert states(db, first[:2]) == ["sent"] * 2
+        (report,) = [one for one in deliveries.list_deliveries(db) if one.kind == "report"]
+        assert report.state == ("sent" if taken else "failed")
+        alone = waiting_set(db, tmp_path, captures=0)
+        second = waiting_set(db, tmp_path, captures=1)
+        deliver_all(db, tmp_path, port)
+        assert states(db, second[:1]) == ["sent"]
+    if not taken:  # it may be for another reason, so it waits for another try, by itself
+        assert states(db, alone) == ["pending"]
+        assert of(db, alone)[0].failures == 1
+
+
+@contextmanager
+def rejecting(folder: Path, *classes: str) -> Iterator[int]:
+    """The port of a dcmrecv that takes these classes only."""
+    require("dcmtk")
+    contexts = "".join(f"PresentationContext{n} = {c}\\S\n" for n, c in enumerate(classes, 1))
+    (folder / "dcmrecv.cfg").write_text(
+        "[[TransferSyntaxes]]\n[S]\nTransferSyntax1 = LocalEndianExplicit\n"
+        f"[[PresentationContexts]]\n[C]\n{contexts}"
+        "[[Profiles]]\n[Default]\nPresentationContexts = C\n"
+    )
+    port = free_port()
+    command = ["dcmrecv", "-od", folder, "-xf", folder / "dcmrecv.cfg", "Default", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not listens(port):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def test_a_damaged_report_is_given_up_and_stops_nobody(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path, captures=0)
+    (waiting,) = of(db, uids)
+    file = tmp_path / waiting.path
+    dataset = dcmread(file)
+    dataset.PredecessorDocumentsSequence = [Dataset()]  # without the series that it must have
+    dataset.save_as(file)
+    with scp((*CAPTURES, ComprehensiveSRStorage)) as pacs:
+        deliver_all(db, tmp_path, pacs.port)
+    assert states(db, uids) == ["failed"]
+    assert "cannot be made" in of(db, uids)[0].last_error
+
+
 def test_the_class_may_be_refused_by_a_status(db: Database, tmp_path: Path) -> None:
     uids = waiting_set(db, tmp_path, captures=0)
     refused = set(uids)
@@ -168,8 +236,8 @@ def test_a_class_that_is_not_taken_is_recorded_by_name_and_offered_again_by_retr
     with scp(CAPTURES) as pacs:
         deliver_all(db, tmp_path, pacs.port)
     (failed,) = deliveries.list_deliveries(db, state="failed")
-    assert "does not take Enhanced SR Storage" in failed.last_error
-    assert "newer classes" in failed.last_error
+    for name in ("Comprehensive 3D SR", "Comprehensive SR", "Enhanced SR"):
+        assert f"{name} Storage" in failed.last_error
     deliveries.retry(db)
     with scp(REPORTS) as pacs:
         deliver_all(db, tmp_path, pacs.port)

@@ -107,7 +107,9 @@ def _value(header: Dataset, tag: int, vr: str) -> str:
 def _stated_age(header: Dataset) -> float | None:
     """Years of an age string, as 030Y or 006M (PS3.5 6.2, VR AS)."""
     match = re.fullmatch(r"(\d{3})([DWMY])", _value(header, _AGE, "AS"))
-    return _plausible(int(match[1]) / _PER_YEAR[match[2]]) if match else None
+    if match is None or not int(match[1]):
+        return None  # 000Y is what some devices write when there is no birth date
+    return _plausible(int(match[1]) / _PER_YEAR[match[2]])
 
 
 def _computed_age(header: Dataset) -> float | None:

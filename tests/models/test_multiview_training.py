@@ -245,7 +245,7 @@ def test_red_speaks_for_fat_and_blue_against() -> None:
     assert right[2] > right[0] + 50
 
 
-def test_the_shipped_bundle_on_real_frames_is_as_its_card_says(tmp_path: Path) -> None:
+def test_the_shipped_bundle_takes_no_real_frame_for_one_of_its_own(tmp_path: Path) -> None:
     """What ``hepanode models evaluate fat-multiview`` prints for the ten real lean livers."""
     folder = shared() / "data" / "byra-ten"
     lines = ["image,patient,view,fat_percent"]
@@ -256,10 +256,8 @@ def test_the_shipped_bundle_on_real_frames_is_as_its_card_says(tmp_path: Path) -
     manifest.write_text("\n".join(lines))
     bundle = load_bundle("fat-multiview")
     evaluation = SYSTEM.evaluate(bundle, read_manifest(manifest), Options(out=tmp_path))
-    shipped = bundle.card["figures"]["real_frames"]
-    expected = shipped["mean_absolute_error"]["value"]
-    # The card's figure was taken before the weights were rounded to half precision.
-    assert evaluation.figures["fat_mae"].value == pytest.approx(expected, abs=0.1)
+    assert bundle.card["validation_status"] == "simulated data only"
+    assert evaluation.n == len(lines) - 1
     assert "fat_auc_5" not in evaluation.figures
     assert "familiar frames only" not in evaluation.strata
     assert any("0 of 10 frames are like" in note for note in evaluation.notes)

@@ -42,12 +42,12 @@ def raw(dataset: Dataset, keyword: str, text: str) -> None:
     ("written", "years"),
     [
         ("030Y", 30.0),
+        ("000Y", None),
         ("006M", 0.5),
         ("026W", pytest.approx(0.498, abs=0.001)),
         ("010D", pytest.approx(0.0274, abs=0.0001)),
         ("45Y", 45.0),
         ("45", 45.0),
-        ("000Y", 0.0),
         ("131Y", None),
         ("old", None),
         ("-30Y", None),

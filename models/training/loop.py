@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from models.memory import keep_freed_memory
 from models.training.options import Options
 
 Batch = TypeVar("Batch")
@@ -48,6 +49,8 @@ def fit(
     before the state is written. On a GPU the network runs in bfloat16 by autocast.
     """
     device = torch.device(options.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     network.to(device).to(memory_format=torch.channels_last)
     steps = max(1, math.ceil(len(data) / schedule.batch))  # type: ignore[arg-type]
     rates = torch.optim.lr_scheduler.LambdaLR(

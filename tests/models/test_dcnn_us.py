@@ -312,7 +312,8 @@ def test_a_manifest_becomes_a_bundle_that_reads_unseen_lesions(tmp_path: Path) -
     assert bundle.labels == ("malignant", "background normal", "background steatosis")
     assert {"background fibrosis", "clinical factor halo", "clinical factor sex"} <= {*bundle.lacks}
     assert set(bundle.card["clinical"]["factors"]) == {"age", "hepatitis"}
-    for name in ("malignancy_auc", "malignancy_auc_L", "malignancy_auc_LBC", "accuracy"):
+    rough = "malignancy_auc_LB_in_a_rough_box"
+    for name in ("malignancy_auc", "malignancy_auc_L", "malignancy_auc_LBC", "accuracy", rough):
         low, high = bundle.card["figures"][name]["interval_95"]
         assert low <= bundle.card["figures"][name]["value"] <= high
     assert "malignancy_auc_geometry_only" in bundle.card["figures"]
@@ -321,6 +322,7 @@ def test_a_manifest_becomes_a_bundle_that_reads_unseen_lesions(tmp_path: Path) -
     found = dcnn.evaluate(bundle, unseen, Options(out=tmp_path))
     assert (found.system, found.n) == ("dcnn-us", 6)
     assert next(iter(found.figures)) == "malignancy_auc"
+    assert {rough, "malignancy_auc_LB"} <= set(found.figures)
     assert any(isinstance(chart, Nomogram) for chart in found.charts)
 
     detector = open_system(bundle)

@@ -189,6 +189,16 @@ def test_training_regions_are_balanced_and_copied(tmp_path: Path) -> None:
     assert found.tolist() == [20, 20, 20]  # the largest class has five, four copies of each
 
 
+def test_a_rough_box_is_near_the_experts_and_nobody_draws_where_there_is_no_lesion(
+    tmp_path: Path,
+) -> None:
+    cases = read_manifest(manifest(tmp_path, patients=3))
+    found = load_rois(cases, ("none", "benign", "malignant"), Options(out=tmp_path))
+    same = (found.crops == found.rough).all(axis=(1, 2))
+    assert (same == (found.targets == 0)).all()
+    assert np.abs(found.crops.astype(int) - found.rough).mean() < 40
+
+
 def test_augmentation_moves_and_mirrors_but_keeps_levels() -> None:
     torch.manual_seed(0)
     images = torch.zeros(64, 40, 40)
@@ -237,7 +247,15 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     assert (bundle.name, bundle.system) == ("lesion-roi", system("roi").reads)
     assert bundle.labels == ("none", "benign", "malignant")
     assert "cyst" in bundle.lacks
-    for name in ("accuracy", "balanced_accuracy", "sensitivity_benign", "accuracy_geometry_only"):
+    for name in (
+        "accuracy",
+        "balanced_accuracy",
+        "sensitivity_benign",
+        "accuracy_geometry_only",
+        "malignancy_auc",
+        "malignancy_auc_in_a_rough_box",
+        "accuracy_in_a_rough_box",
+    ):
         low, high = bundle.card["figures"][name]["interval_95"]
         assert low <= bundle.card["figures"][name]["value"] <= high
     assert bundle.card["data"]["by_class"] == {"none": 3, "benign": 3, "malignant": 3}

@@ -31,6 +31,7 @@ from models.training.dcnn_us.clinical import (
 from models.training.dcnn_us.figures import (
     CLINICAL_ALONE,
     LESION_BRANCH,
+    ROUGH,
     Outcome,
     evaluation_of,
 )
@@ -52,11 +53,13 @@ FOLDS = 5
 @dataclass(frozen=True)
 class OutOfFold:
     """Mean logits (n,) of each lesion by networks that did not see its patient: of model L, of
-    model LB, and of LB's lesion branch. types : (n, k). attention : of the first image."""
+    model LB, of LB's lesion branch, and of LB on ``LesionSamples.rough``. types : (n, k).
+    attention : of the first image."""
 
     lesion: npt.NDArray[np.float64]
     fused: npt.NDArray[np.float64]
     branch: npt.NDArray[np.float64]
+    rough: npt.NDArray[np.float64]
     types: npt.NDArray[np.float64]
     attention: tuple[npt.NDArray[np.float32], ...]
     folds: list[list[int]]
@@ -103,7 +106,9 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
     ]
     whole, image = (np.array(column) for column in zip(*said, strict=True))
     branch = 1 / (1 + np.exp(-average(samples, own, scores.lesion)))
-    probabilities = {LESION_BRANCH: branch, "LB": image}
+    rough = average(samples, own, system.read_crops(samples.rough).malignant)
+    drawn = np.array([system.probability(float(logit), {})[1] for logit in rough])
+    probabilities = {LESION_BRANCH: branch, ROUGH: drawn, "LB": image}
     notes = []
     if "calibration" not in bundle.card:
         notes.append("not calibrated, cut-off 0.5: the bundle was fitted without cross-validation")
@@ -143,7 +148,7 @@ def _out_of_fold(samples: LesionSamples, recipe: Recipe, options: Options) -> Ou
             f"for {len(folds)}"
         )
     count = samples.own
-    logits = {name: np.zeros(count) for name in ("lesion", "fused", "branch")}
+    logits = {name: np.zeros(count) for name in ("lesion", "fused", "branch", "rough")}
     types = np.zeros((count, len(samples.types)))
     attention: dict[int, npt.NDArray[np.float32]] = {}
     for number, held in enumerate(folds):
@@ -152,11 +157,13 @@ def _out_of_fold(samples: LesionSamples, recipe: Recipe, options: Options) -> Ou
         lesion = fit_lesion(samples, rest, recipe, options, f"fold-{number}-L")
         logits["lesion"][held] = lesion_logits(lesion, samples, held, recipe, options.device)
         fused = fit_fused(samples, rest, recipe, options, f"fold-{number}-LB")
-        crops = [samples.crops[image] for place in held for image in samples.lesions[place].images]
-        device = torch.device(options.device)
-        scores = score_crops(fused, crops, BACKBONES[recipe.backbone], device)
+        images = [image for place in held for image in samples.lesions[place].images]
+        row, device = BACKBONES[recipe.backbone], torch.device(options.device)
+        scores = score_crops(fused, [samples.crops[image] for image in images], row, device)
+        rough = score_crops(fused, [samples.rough[image] for image in images], row, device)
         logits["fused"][held] = average(samples, held, scores.malignant)
         logits["branch"][held] = average(samples, held, scores.lesion)
+        logits["rough"][held] = average(samples, held, rough.malignant)
         types[held] = average(samples, held, scores.types)
         attention |= dict(zip(held, _first(samples, held, scores), strict=True))
     maps = tuple(attention[place] for place in range(count))
@@ -182,7 +189,12 @@ def _evaluation(samples: LesionSamples, scores: OutOfFold, operating: Operating)
     truth = samples.truth
     clinical = [row.clinical for row in samples.lesions[: samples.own]]
     factors = () if operating.clinical is None else tuple(operating.clinical.factors)
-    logits = {"L": scores.lesion, LESION_BRANCH: scores.branch, "LB": scores.fused}
+    logits = {
+        "L": scores.lesion,
+        LESION_BRANCH: scores.branch,
+        ROUGH: scores.rough,
+        "LB": scores.fused,
+    }
     names = [
         *([CLINICAL_ALONE] if factors else []),
         *logits,

@@ -33,6 +33,9 @@ CLINICAL_ALONE = "clinical factors alone"
 LESION_BRANCH = "LB lesion branch"
 """What models LBC and LB are made of, as models of their own."""
 
+ROUGH = "LB in a rough box"
+"""Model LB as a node reads: the box as a user draws it, and no liver outlined beside it."""
+
 MODELS = ("LBC", "LB", "L")
 COMPARED = (("LB", "L"), ("LBC", "LB"), ("LBC", CLINICAL_ALONE))
 

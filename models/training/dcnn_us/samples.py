@@ -12,6 +12,7 @@ from models.data import Box, Case
 from models.data.manifest import BACKGROUNDS
 from models.errors import TrainingError
 from models.evaluation.geometry import geometry_features
+from models.evaluation.joint_prompts import jittered_box
 from models.images import content_window
 from models.lesion.dcnn_us import Crop, crop
 from models.lesion.region import Region
@@ -35,12 +36,15 @@ class Lesion:
 
 @dataclass(frozen=True)
 class LesionSamples:
-    """crops : one per image. geometry : (L, 9) of the lesions' images, averaged. own : how many of
-    the first lesions may be held out; the others are only learned from. types : background types
-    that are labelled, none where fewer than two are. notes : what was left out."""
+    """crops : one per image. rough : the same images as a node reads them: the box as a user draws
+    it (paper 4's jitter), and neither liver nor fan outlined. geometry : (L, 9) of the lesions'
+    images, averaged. own : how many of the first lesions may be held out; the others are only
+    learned from. types : background types that are labelled, none where fewer than two are. notes :
+    what was left out."""
 
     lesions: tuple[Lesion, ...]
     crops: tuple[Crop, ...]
+    rough: tuple[Crop, ...]
     geometry: npt.NDArray[np.float64]
     own: int
     types: tuple[str, ...]
@@ -72,6 +76,8 @@ def load_lesions(
     usable = [case for case in cases if _usable(case)]
     groups = [*_grouped(usable), *_grouped([case for case in extra if _usable(case)])]
     crops: list[Crop] = []
+    rough: list[Crop] = []
+    generator = np.random.default_rng(options.seed)
     lesions, geometry = [], []
     for number, group in enumerate(groups):
         options.progress("images", number, len(groups))
@@ -80,6 +86,8 @@ def load_lesions(
             image = options.read(case)
             box, *others = sorted(case.boxes, key=_side, reverse=True)
             crops.append(crop(Region(image, box, case.liver, case.fan, tuple(others))))
+            drawn = jittered_box(box, generator)
+            rough.append(crop(Region(image, drawn, others=tuple(others))))
             sizes.append((image.shape[1], image.shape[0]))
             windows.append(content_window(image))
         lesions.append(_lesion(group, len(crops)))
@@ -96,6 +104,7 @@ def load_lesions(
     return LesionSamples(
         tuple(lesions),
         tuple(crops),
+        tuple(rough),
         np.stack(geometry),
         own,
         types if len(types) > 1 else (),

@@ -82,6 +82,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
     return evaluation_of(
         samples,
         classifier.read_crops(samples.crops),
+        classifier.read_crops(samples.rough),
         _baseline_folds(samples),
         system=NAME,
         bundle=bundle.title,
@@ -99,22 +100,24 @@ def _cross_validated(
     held_out = patient_folds(
         samples.strata(), samples.patients[: samples.own], folds, seed=options.seed
     )
-    parts: list[CropReadings] = []
+    parts: dict[str, list[CropReadings]] = {"crops": [], "rough": []}
     for number, held in enumerate(held_out):
         seen = {samples.patients[index] for index in held}
         rest = [index for index, name in enumerate(samples.patients) if name not in seen]
         network = _fitted(samples, rest, recipe, options, f"fold-{number}")
         device = torch.device(options.device)
         row = BACKBONES[recipe.backbone]
-        parts.append(classify_crops(network, samples.crops[held], row, device))
+        for name, found in parts.items():
+            found.append(classify_crops(network, getattr(samples, name)[held], row, device))
     order = np.argsort(np.concatenate(held_out))
-    readings = CropReadings(
-        np.concatenate([part.probabilities for part in parts])[order],
-        np.concatenate([part.attention for part in parts])[order],
+    crops, rough = (
+        CropReadings(*(np.concatenate(column)[order] for column in zip(*found, strict=True)))
+        for found in parts.values()
     )
     return evaluation_of(
         samples,
-        readings,
+        crops,
+        rough,
         held_out,
         system=NAME,
         bundle=None,

@@ -19,6 +19,7 @@ _EXAMPLES = 4
 def evaluation_of(
     samples: RoiSamples,
     readings: CropReadings,
+    rough: CropReadings,
     folds: Sequence[Sequence[int]],
     *,
     system: str,
@@ -27,8 +28,8 @@ def evaluation_of(
 ) -> Evaluation:
     """Figures, charts and examples of the first ``samples.own`` regions.
 
-    readings : of those, in order. folds : held-out places; the baseline is fitted on the others.
-    Without folds there is no baseline.
+    readings, rough : of those, in order, and of the same in rough boxes. folds : held-out places;
+    the baseline is fitted on the others. Without folds there is no baseline.
     """
     truth = samples.targets[: samples.own]
     called = readings.probabilities.argmax(axis=1)
@@ -56,6 +57,7 @@ def evaluation_of(
             area_under_curve, malignancy.truth, malignancy.probability
         )
         charts.append(malignancy)
+    figures |= _rough_figures(samples, rough)
     return Evaluation(
         system=system,
         bundle=bundle,
@@ -67,6 +69,19 @@ def evaluation_of(
         examples=_examples(samples, readings),
         notes=tuple(notes),
     )
+
+
+def _rough_figures(samples: RoiSamples, rough: CropReadings) -> dict[str, Figure]:
+    """The main figures, of regions as users draw them."""
+    truth = samples.targets[: samples.own]
+    found = class_figures(truth, rough.probabilities.argmax(axis=1), samples.classes)
+    wanted = {name: found[name] for name in ("accuracy", "balanced_accuracy")}
+    malignancy = _malignancy(samples, rough.probabilities)
+    if malignancy is not None:
+        wanted["malignancy_auc"] = bootstrap(
+            area_under_curve, malignancy.truth, malignancy.probability
+        )
+    return {f"{name}_in_a_rough_box": figure for name, figure in wanted.items()}
 
 
 def _majority(truth: npt.NDArray[np.integer], classes: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ from models.data import Case
 from models.data.manifest import MALIGNANT_TYPES
 from models.errors import TrainingError
 from models.evaluation.geometry import geometry_features
-from models.images import content_window
+from models.evaluation.joint_prompts import jittered_box
+from models.images import Window, content_window
 from models.images.roi import background_window, crop_roi, lesion_window
 from models.training.options import Options
 
@@ -28,12 +29,14 @@ MALIGNANCY: Mapping[str, int | None] = {**MALIGNANT_TYPES, BENIGN: 0, MALIGNANT:
 
 @dataclass(frozen=True)
 class RoiSamples:
-    """N regions. crops : (N, 224, 224) uint8. targets : (N,) places in ``classes``. patients, ids :
-    of each region's image. geometry : (N, 9), what the confound baseline reads. own : how many of
-    the first may be held out; the others are only learned from. notes : what was left out."""
+    """N regions. crops : (N, 224, 224) uint8. rough : the same in a box as a user draws it (paper
+    4's jitter). targets : (N,) places in ``classes``. patients, ids : of each region's image.
+    geometry : (N, 9), what the confound baseline reads. own : how many of the first may be held
+    out; the others are only learned from. notes : what was left out."""
 
     classes: tuple[str, ...]
     crops: npt.NDArray[np.uint8]
+    rough: npt.NDArray[np.uint8]
     targets: npt.NDArray[np.int64]
     patients: tuple[str, ...]
     ids: tuple[str, ...]
@@ -100,18 +103,20 @@ def load_rois(
 
     extra : cases that are only learned from. TrainingError when no case can be used.
     """
-    crops, targets, patients, ids, sizes, windows = [], [], [], [], [], []
+    crops, rough, targets, patients, ids, sizes, windows = [], [], [], [], [], [], []
+    generator = np.random.default_rng(options.seed)
     unused = 0
     own = 0
     for number, case in enumerate([*cases, *extra]):
         options.progress("images", number, len(cases) + len(extra))
         name = class_of(case, classes)
-        found = [] if name is None else _windows(case, image := options.read(case), name)
+        found = [] if name is None else _windows(case, image := options.read(case), name, generator)
         if name is None or not found:
             unused += number < len(cases)
             continue
-        for window in found:
+        for window, drawn in found:
             crops.append(crop_roi(image, window))
+            rough.append(crop_roi(image, drawn))
             targets.append(list(classes).index(name))
             patients.append(case.patient)
             ids.append(case.id)
@@ -127,6 +132,7 @@ def load_rois(
     return RoiSamples(
         tuple(classes),
         np.stack(crops),
+        np.stack(rough),
         np.asarray(targets, np.int64),
         tuple(patients),
         tuple(ids),
@@ -163,9 +169,12 @@ class Balanced(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def _windows(
-    case: Case, image: npt.NDArray[np.uint8], name: str
-) -> list[tuple[int, int, int, int]]:
+    case: Case, image: npt.NDArray[np.uint8], name: str, generator: np.random.Generator
+) -> list[tuple[Window, Window]]:
+    """Each region, and the same as a user draws it; nobody draws where there is no lesion."""
     if name != NO_LESION:
-        return [lesion_window(box) for box in case.boxes]
+        return [
+            (lesion_window(box), lesion_window(jittered_box(box, generator))) for box in case.boxes
+        ]
     window = background_window(image, (), liver=case.liver, largest=LARGEST)
-    return [] if window is None else [window]
+    return [] if window is None else [(window, window)]

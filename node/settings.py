@@ -155,6 +155,12 @@ class Analysis(Section):
     joint_bundle: str = Field(
         "lesion-joint", description="outlines what `hepanode studies segment` points at"
     )
+    dcnn_us_bundle: str = Field(
+        "lesion-dcnn-us", description="reads the malignancy of what was outlined in a box"
+    )
+    roi_bundle: str = Field(
+        "lesion-roi", description="reads the class of what was outlined in a box"
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)
@@ -163,6 +169,16 @@ class Analysis(Section):
     view_words: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="more words that name a liver view in image text"
     )
+
+    @property
+    def bundles(self) -> dict[str, str]:
+        """The bundle by what it reads for: the settings that end in ``_bundle``."""
+        suffix = "_bundle"
+        return {
+            key.removesuffix(suffix): getattr(self, key)
+            for key in type(self).model_fields
+            if key.endswith(suffix)
+        }
 
 
 class Destination(Section):

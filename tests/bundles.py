@@ -10,7 +10,9 @@ import torch
 from models.backbones import BACKBONES, build_backbone
 from models.fat.multiview import ESTIMATORS, QUANTITIES
 from models.fat.scope import Scope
+from models.lesion.dcnn_us_network import LesionBackgroundNetwork
 from models.lesion.network import AttentionNetwork
+from models.lesion.roi_network import RoiNetwork
 from models.training.card import write_bundle
 
 BACKBONE = "efficientnet_lite0"
@@ -53,6 +55,51 @@ def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
             **_everything_is_familiar(channels),
         },
         common | {"system": "fat.multiview", "labels": list(QUANTITIES), "preprocessing": {}},
+    )
+    return folder
+
+
+def write_region_bundles(folder: Path, seed: int) -> Path:
+    """``lesion-dcnn-us`` with a model LBC of age and hepatitis, and ``lesion-roi`` of three classes
+    in ``folder``, the weights drawn by ``seed``."""
+    torch.manual_seed(seed)
+    common = {
+        "version": "0.0.1",
+        "backbone": BACKBONE,
+        "lacks": [],
+        "validation_status": "simulated data only",
+        "preprocessing": {},
+    }
+    auc = {"value": 0.75, "interval_95": [0.5, 0.875], "cases": 9}
+    write_bundle(
+        folder / "lesion-dcnn-us",
+        LesionBackgroundNetwork(BACKBONE, []).state_dict(),
+        common
+        | {
+            "system": "lesion.dcnn_us",
+            "labels": ["malignant"],
+            "calibration": {"malignant": {"slope": 1.0, "intercept": 0.0}},
+            "clinical": {
+                "intercept": 0.5,
+                "image": 2.0,
+                "factors": {
+                    "age": {"coefficient": 0.02, "mean": 50.0},
+                    "hepatitis": {"coefficient": 1.5, "mean": 0.25},
+                },
+            },
+            "figures": {
+                "malignancy_auc": auc,
+                "malignancy_auc_geometry_only": auc | {"value": 0.625},
+            },
+        },
+        networks=2,
+    )
+    classes = ["none", "benign", "malignant"]
+    network = RoiNetwork(BACKBONE, classes)
+    write_bundle(
+        folder / "lesion-roi",
+        network.state_dict(),
+        common | {"system": "lesion.roi", "labels": classes},
     )
     return folder
 

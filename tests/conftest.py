@@ -54,6 +54,14 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundles(tmp_path_factory.mktemp("bundles"), seed=1)
 
 
+@pytest.fixture(scope="session")
+def region_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the systems that read regions of interest; DCNN-US has a model LBC."""
+    from tests.bundles import write_region_bundles
+
+    return write_region_bundles(tmp_path_factory.mktemp("region_bundles"), seed=0)
+
+
 def _migrated_sqlite(folder: Path) -> Path:
     file = folder / "migrated.sqlite"
     if not file.exists():

@@ -1,9 +1,8 @@
 """What is known of a study's patient and lesion beside the images: the factors of paper 2.
 
 Age and sex are read from the stored objects; the rest somebody enters with `hepanode studies
-clinical`. No pathway reads them yet, so they are no part of a run's ``Claim`` nor of ``key``: a
-key that changed for them would send a new version in which nothing is new. The pathway that is
-the first to read them puts ``ClinicalFactors.numbers`` into both.
+clinical`. Only those that the node's model LBC reads are part of a run's ``key``: one that changed
+for the others would send a new version in which nothing is new.
 """
 
 from __future__ import annotations

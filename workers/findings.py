@@ -143,12 +143,26 @@ class Diameters:
 
 
 @dataclass(frozen=True)
+class RegionReading:
+    """What a model that reads regions of interest says of one outlined lesion.
+
+    probabilities : label to 0..1, only labels that the model was trained on
+    conditions : by label, what its probability takes for granted
+    """
+
+    model: ModelIdentity
+    probabilities: dict[str, float]
+    conditions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class LesionFinding:
     """One suspected lesion in one frame.
 
     outline : closed polygon; of ``outline_kind`` 'attention' (where the model looked: no contour
         of the lesion and not to be measured) or 'segmentation'
     probabilities : label to 0..1, only labels that the model was trained on
+    readings : what further models say of the outlined region, each for itself
     """
 
     tracking_id: str
@@ -158,6 +172,7 @@ class LesionFinding:
     probabilities: dict[str, float]
     model: ModelIdentity
     diameters: Diameters | None = None
+    readings: tuple[RegionReading, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,3 +300,9 @@ class StudyFindings:
     notes: tuple[str, ...] = ()
     joint_model: ModelIdentity | None = None
     prompted: tuple[PromptedLesion, ...] = ()
+
+    @property
+    def region_models(self) -> tuple[ModelIdentity, ...]:
+        """Those that read what was outlined, each once."""
+        outlined = (*self.lesions, *self.prompted)
+        return tuple(dict.fromkeys(one.model for lesion in outlined for one in lesion.readings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node.settings import Analysis
@@ -14,15 +14,13 @@ from workers.findings import Dropped, FrameRef, Reason
 
 FORMAT = 2  # raised when the same findings would be written differently
 
-_IRRELEVANT = {
-    *("device", "threads", "time_limit", "bundle_folders"),
-    *("lesion_bundle", "fat_bundle", "joint_bundle"),
-}
+_IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders"}
 
 
 def analysis_settings(settings: Analysis) -> dict[str, Any]:
-    """The settings that can change a result."""
-    return settings.model_dump(mode="json", exclude=_IRRELEVANT)
+    """The settings that can change a result; the digests of the bundles stand for their names."""
+    names = {f"{name}_bundle" for name in settings.bundles}
+    return settings.model_dump(mode="json", exclude=_IRRELEVANT | names)
 
 
 def result_key(
@@ -32,13 +30,14 @@ def result_key(
     chosen: Plan,
     settings: Analysis,
     prompts: Sequence[Prompt] = (),
+    factors: Mapping[str, float] | None = None,
 ) -> str:
     """SHA-256 in hex over inputs, models (weights and cards) and settings.
 
-    The node's own results do not count as input: their return must not make a new version. Nor
-    does the joint model of a study without prompts, whose key is the one it had before there were
-    any; ``chosen`` does not hold it then. A prompt that was taken back counts, see
-    ``node.tracking.prompts``.
+    The node's own results do not count as input: their return must not make a new version. Nor do
+    the models that read prompts in a study without any, whose key is the one it had before;
+    ``chosen`` does not hold them then. A prompt that was taken back counts, see
+    ``node.tracking.prompts``. factors : only those that a chosen model reads.
     """
     material: dict[str, Any] = {
         "format": FORMAT,
@@ -57,5 +56,7 @@ def result_key(
             (one.sop_instance_uid, one.frame, one.kind, one.coordinates, one.taken_back_at is None)
             for one in prompts
         ]
+    if factors:
+        material["factors"] = factors
     text = json.dumps(material, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.factors import CLINICAL
 from node import tracking
 from node.errors import FrameError
 from node.settings import Settings
 from node.storage import InstanceStore
 from node.tracking import Claim, Database, NewResult, results, utcnow
-from workers.analysis import Asked, LoadedModels, analyse, plan
+from workers.analysis import Asked, LoadedModels, Plan, analyse, factors_of, plan
+from workers.clinical import read_factors
 from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.frames import StoredInstance, read, read_asked, select
 from workers.key import result_key
@@ -52,6 +54,7 @@ class Performer:
             selection = select(self._stored(claim), analysis)
             standing = [one for one in claim.prompts if one.taken_back_at is None]
             chosen = plan(self._models, analysis, prompted=bool(standing))
+            factors = self._factors(claim, chosen, paths)
         key = result_key(
             claim.study_instance_uid,
             selection.frames,
@@ -59,10 +62,12 @@ class Performer:
             chosen,
             analysis,
             claim.prompts,
+            factors,
         )
         lineage = results.lineage(self._db, claim.study_id, key)
         if lineage.exists:
-            return self._commit(claim, key, lineage.version, [], {"repeats": key}, stages)
+            repeats = {"repeats": lineage.key}
+            return self._commit(claim, lineage.key, lineage.version, [], repeats, stages)
         foreign = [drop for drop in selection.dropped if drop.reason is not Reason.OWN_RESULT]
         findings = analyse(
             chosen,
@@ -72,10 +77,11 @@ class Performer:
             analysis,
             stages,
             self._asked(claim, standing, stages),
+            factors,
         )
         findings = replace(findings, notes=(*findings.notes, *_taken_back(claim.prompts)))
         context = ResultContext(
-            result_key=key,
+            result_key=lineage.key,
             version=lineage.version,
             predecessors=lineage.predecessors,
             created_at=claim.created_at,
@@ -87,13 +93,23 @@ class Performer:
         with stages.stage("results"):
             objects = self._build(context, claim, findings, paths, stages)
         record = snapshot(findings, lineage.version, analysis)
-        return self._commit(claim, key, lineage.version, objects, record, stages)
+        return self._commit(claim, lineage.key, lineage.version, objects, record, stages)
 
     def _stored(self, claim: Claim) -> list[StoredInstance]:
         return [
             StoredInstance(self._store.path(one.path), one.sop_instance_uid, one.own_result)
             for one in claim.instances
         ]
+
+    def _factors(self, claim: Claim, chosen: Plan, paths: Mapping[str, Path]) -> dict[str, float]:
+        """The clinical factors that the bundle of DCNN-US reads; the objects are only opened for
+        them where it reads any."""
+        bundle = chosen.bundles.get("dcnn_us")
+        if not factors_of(bundle, dict.fromkeys(CLINICAL, 0.0)):
+            return {}
+        received = [paths[one.sop_instance_uid] for one in claim.instances if not one.own_result]
+        entered = {one.name: one.answer for one in claim.clinical}
+        return factors_of(bundle, read_factors(received, entered).numbers)
 
     def _asked(
         self, claim: Claim, standing: Sequence[tracking.Prompt], stages: Stages

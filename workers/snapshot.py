@@ -25,7 +25,8 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "version": version,
         "frames": [asdict(frame) for frame in findings.frames],
         "dropped": [asdict(drop) for drop in findings.dropped],
-        "models": {name: asdict(model) for name, model in models.items() if model},
+        "models": {name: asdict(model) for name, model in models.items() if model}
+        | {f"region {model.name}": asdict(model) for model in findings.region_models},
         "settings": analysis_settings(settings),
         "findings": {
             "readings": [
@@ -65,6 +66,14 @@ def _prompted(lesion: PromptedLesion) -> dict[str, Any]:
         "frame": lesion.frame.number,
         "prompt": asdict(lesion.prompt),
         "probabilities": lesion.probabilities,
+        "readings": [
+            {
+                "model": reading.model.name,
+                "probabilities": reading.probabilities,
+                "conditions": reading.conditions,
+            }
+            for reading in lesion.readings
+        ],
         "outline": lesion.outline,
         "diameters": asdict(lesion.diameters) if lesion.diameters else None,
         "area_pixels": lesion.area_pixels,

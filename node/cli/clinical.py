@@ -49,8 +49,9 @@ def clinical(
     """Show the clinical factors of a study, or enter them.
 
     Age and sex are read from its DICOM objects, the others are entered here; what nobody enters is
-    left out. Every change is written down, see `hepanode studies show UID`. No model of this node
-    reads the factors yet: a change makes no new results.
+    left out. Every change is written down, see `hepanode studies show UID`. A model of the system
+    dcnn-us that was fitted with factors reads them where a lesion was outlined in a box, see
+    `hepanode studies segment`; the shipped one was not.
     """
     from node import tracking
 
@@ -64,17 +65,20 @@ def clinical(
         name: _answer(name, text) for name, text in given.items() if text is not None
     }
     changes.update(dict.fromkeys(_cleared(clear or (), changes)))
+    run = None
     with session.database() as db:
         uid = tracking.studies.resolve(db, uid)
         if changes:
-            tracking.clinical.change(db, uid, changes)
+            run = tracking.studies.enter(db, uid, changes)
         known = _known(session, db, uid)
     if json:
-        print_json({"study": uid, **vars(known), "left_out": known.left_out})
+        print_json({"study": uid, **vars(known), "left_out": known.left_out, "run": run})
         return
     fields([("study", uid)])
     say()
     _print(known)
+    if run is not None:
+        say(f"run {run} of study {uid} is queued: `hepanode runs show {run}` follows it")
 
 
 def _answer(name: str, text: str) -> str:
@@ -108,7 +112,7 @@ def _known(session: Session, db: Database, uid: str) -> ClinicalFactors:
     from node.storage import InstanceStore
     from workers.clinical import ClinicalFactors, read_factors
 
-    entered = {factor.name: factor.answer for factor in tracking.clinical.of_study(db, uid)}
+    entered = {factor.name: factor.answer for factor in tracking.clinical.list_of(db, uid)}
     if tracking.studies.get(db, uid).state == "held":
         note = "the study is held: age and sex of which patient, nobody knows"
         return ClinicalFactors(entered=entered, notes=(note,))

@@ -110,6 +110,8 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
             f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
             f"{place(lesion['prompt']['kind'], lesion['prompt']['points'])}"
         )
+        for reading in lesion.get("readings") or []:
+            say(f"      {reading['model']}: {_percentages(reading['probabilities'])}")
     if readings and findings.get("readings"):
         say("  per frame")
         for reading in findings["readings"]:

@@ -104,14 +104,7 @@ def entry(bundle: Bundle, settings: Settings) -> dict[str, Any]:
 
 def pathways(name: str, settings: Settings) -> list[str]:
     """The pathways of the node that the bundle of that name reads for."""
-    chosen = settings.analysis.model_dump()
-    return [
-        key.removesuffix("_bundle") for key in chosen if _is_bundle(key) and chosen[key] == name
-    ]
-
-
-def _is_bundle(key: str) -> bool:
-    return key.endswith("_bundle")
+    return [pathway for pathway, chosen in settings.analysis.bundles.items() if chosen == name]
 
 
 def _origin(bundle: Bundle, settings: Settings) -> str:
@@ -312,9 +305,7 @@ def _print_installed(name: str, settings: Settings, *, json: bool) -> None:
     if found["reads_for"]:
         say(f"it reads for: {', '.join(found['reads_for'])}")
     else:
-        keys = [
-            f"analysis.{key}" for key in type(settings.analysis).model_fields if _is_bundle(key)
-        ]
+        keys = [f"analysis.{pathway}_bundle" for pathway in settings.analysis.bundles]
         say(f"no pathway reads with it: name it in {_either(keys)} to let one")
 
 

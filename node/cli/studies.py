@@ -92,7 +92,7 @@ def show(session: Session, uid: UID, json: Json = False) -> None:
         runs = tracking.runs.list_runs(db, study_instance_uid=uid)
         results = tracking.results.of_study(db, uid)
         deliveries = tracking.deliveries.list_deliveries(db, study_instance_uid=uid)
-        entered = tracking.clinical.of_study(db, uid)
+        entered = tracking.clinical.list_of(db, uid)
         audit = tracking.audit.of_study(db, uid)
     if json:
         print_json(

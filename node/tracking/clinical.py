@@ -2,7 +2,7 @@
 
 A row is what holds now; who changed it, when, and what held before are in the audit table. Names
 and answers are texts here: ``models.factors`` says which there are, and who enters them checks.
-A run does not read them yet (see ``workers.clinical``), so that a change opens none.
+They are recorded by ``studies.enter``, which opens a run where one may read them.
 """
 
 from __future__ import annotations
@@ -12,62 +12,54 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from node.errors import NotFound, TrackingError
 from node.tracking import audit
-from node.tracking.database import Database, utcnow
+from node.tracking.database import Database
 from node.tracking.records import ClinicalFactor
 from node.tracking.schema import clinical_factors, studies
 
 
-def change(
-    db: Database,
+def of_study(connection: sa.Connection, study_id: int) -> tuple[ClinicalFactor, ...]:
+    """What was entered for a study and not taken back, by name."""
+    rows = connection.execute(
+        sa.select(clinical_factors.c.name, clinical_factors.c.answer)
+        .where(clinical_factors.c.study_id == study_id)
+        .order_by(clinical_factors.c.name)
+    )
+    return tuple(ClinicalFactor(**row._mapping) for row in rows)
+
+
+def list_of(db: Database, study_instance_uid: str) -> tuple[ClinicalFactor, ...]:
+    """The same by Study Instance UID; empty for an unknown study."""
+    with db.reading() as connection:
+        study_id = connection.scalar(
+            sa.select(studies.c.id).where(studies.c.study_instance_uid == study_instance_uid)
+        )
+        return of_study(connection, study_id) if study_id is not None else ()
+
+
+def write(
+    connection: sa.Connection,
+    study_id: int,
     study_instance_uid: str,
     answers: Mapping[str, str | None],
-    now: datetime | None = None,
-) -> None:
-    """Enter factors of a study by name, or take back those whose answer is None.
+    now: datetime,
+) -> bool:
+    """Enter answers by name, or take back those that are None; whether anything differs now.
 
-    What differs from before is audited, in the same transaction; the same again changes nothing.
-    Raises NotFound for an unknown study, TrackingError when something is entered for a study that
-    is held: nobody knows of which patient.
+    The study's row is locked. What differs is audited; the same again changes nothing.
     """
-    at = now or utcnow()
-    with db.writing() as connection:
-        study = connection.execute(
-            sa.select(studies.c.id, studies.c.state, studies.c.reason)
-            .where(studies.c.study_instance_uid == study_instance_uid)
-            .with_for_update(key_share=True)  # two at once change it one after the other
-        ).first()
-        if study is None:
-            raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")
-        if study.state == "held" and any(answer is not None for answer in answers.values()):
-            raise TrackingError(f"study {study_instance_uid} is held: {study.reason}")
-        mine = clinical_factors.c.study_id == study.id
-        before = {
-            row.name: row.answer
-            for row in connection.execute(sa.select(clinical_factors).where(mine))
-        }
-        for name, answer in answers.items():
-            if before.get(name) == answer:
-                continue
-            connection.execute(
-                sa.delete(clinical_factors).where(mine, clinical_factors.c.name == name)
+    before = {factor.name: factor.answer for factor in of_study(connection, study_id)}
+    changed = {name: answer for name, answer in answers.items() if before.get(name) != answer}
+    for name, answer in changed.items():
+        connection.execute(
+            sa.delete(clinical_factors).where(
+                clinical_factors.c.study_id == study_id, clinical_factors.c.name == name
             )
-            if answer is not None:
-                connection.execute(
-                    sa.insert(clinical_factors).values(study_id=study.id, name=name, answer=answer)
-                )
-            detail = f"{name}: {before.get(name, 'not known')} -> {answer or 'not known'}"
-            audit.add(connection, "clinical", study_instance_uid, detail, at)
-
-
-def of_study(db: Database, study_instance_uid: str) -> tuple[ClinicalFactor, ...]:
-    """What was entered for a study and not taken back, by name."""
-    with db.reading() as connection:
-        rows = connection.execute(
-            sa.select(clinical_factors.c.name, clinical_factors.c.answer)
-            .join(studies, studies.c.id == clinical_factors.c.study_id)
-            .where(studies.c.study_instance_uid == study_instance_uid)
-            .order_by(clinical_factors.c.name)
         )
-        return tuple(ClinicalFactor(**row._mapping) for row in rows)
+        if answer is not None:
+            connection.execute(
+                sa.insert(clinical_factors).values(study_id=study_id, name=name, answer=answer)
+            )
+        detail = f"{name}: {before.get(name, 'not known')} -> {answer or 'not known'}"
+        audit.add(connection, "clinical", study_instance_uid, detail, now)
+    return bool(changed)

@@ -116,7 +116,8 @@ class Prompt(NewPrompt):
 class Claim:
     """A run that this worker holds until ``lease_until``, and what it must read.
 
-    ``prompts`` are all that the study ever had, in the order in which they came.
+    ``prompts`` are all that the study ever had, in the order in which they came; ``clinical`` are
+    the factors that hold now.
     """
 
     run_id: int
@@ -129,6 +130,7 @@ class Claim:
     worker: str
     instances: tuple[Instance, ...]
     prompts: tuple[Prompt, ...]
+    clinical: tuple[ClinicalFactor, ...]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,15 +24,22 @@ _COLUMNS = [
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where a new result set stands: ``version`` counts from 1, ``predecessors`` are reports."""
+    """Where a result set stands: ``key`` is what its UIDs are made from, ``version`` counts from 1,
+    ``predecessors`` are reports."""
 
+    key: str
     version: int
     predecessors: tuple[tuple[str, str], ...]  # (SOP Class UID, SOP Instance UID)
     exists: bool
 
 
 def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
-    """The version that a key has, or will have, in its study, and the reports before it."""
+    """The version that a key has, or will have, in its study, and the reports before it.
+
+    Only the newest set is not made again. What is asked for may have been made before another one,
+    as when a setting, a model or a factor is what it was: then the newest in the PACS is wrong, and
+    the same is made once more as a new version, under a key of its own.
+    """
     with db.reading() as connection:
         rows = connection.execute(
             sa.select(
@@ -44,14 +52,24 @@ def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
             .where(results.c.study_id == study_id)
             .order_by(results.c.version, results.c.position)
         ).all()
-    own = next((row.version for row in rows if row.result_key == result_key), None)
-    version = own or max((row.version for row in rows), default=0) + 1
+    made = list(dict.fromkeys(row.result_key for row in rows))
+    own = {result_key, *(_again(result_key, before) for before in made)}
+    exists = bool(made) and made[-1] in own
+    version = (rows[-1].version if rows else 0) + (not exists)
+    key = result_key
+    if result_key in made:
+        key = made[-1] if exists else _again(result_key, made[-1])
     before = tuple(
         (row.sop_class_uid, row.sop_instance_uid)
         for row in rows
         if row.kind == "report" and row.version == version - 1
     )
-    return Lineage(version, before, own is not None)
+    return Lineage(key, version, before, exists)
+
+
+def _again(result_key: str, newest: str) -> str:
+    """The key of the same results made again, after those of ``newest``."""
+    return hashlib.sha256(f"{result_key} after {newest}".encode()).hexdigest()
 
 
 def finish(

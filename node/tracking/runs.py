@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node.errors import NotFound
-from node.tracking import instances, prompts
+from node.tracking import clinical, instances, prompts
 from node.tracking.database import Database, utcnow
 from node.tracking.patients import disagreement, lock
 from node.tracking.records import Claim, Run
@@ -177,6 +177,7 @@ def claim(
                 worker=worker,
                 instances=objects,
                 prompts=prompts.of_study(connection, study.id),
+                clinical=clinical.of_study(connection, study.id),
             )
     return None
 

@@ -124,7 +124,8 @@ runs = Table(
     Column("id", Integer, primary_key=True),
     Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
-    Column("cause", String(32), nullable=False),  # received, late-instance, reprocess, segment
+    # received, late-instance, reprocess, segment or clinical
+    Column("cause", String(32), nullable=False),
     Column("urgent", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", UTCDateTime, nullable=False),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from node.errors import NotFound, TrackingError
-from node.tracking import prompts
+from node.tracking import clinical, prompts
 from node.tracking.associations import is_open
 from node.tracking.database import Database, utcnow
 from node.tracking.patients import disagreement
@@ -166,6 +167,40 @@ def segment(
                 return known, None
         made = prompts.insert(connection, study_id, new, at)
         return made, open_run(connection, study_id, "segment", at)
+
+
+def enter(
+    db: Database,
+    study_instance_uid: str,
+    answers: Mapping[str, str | None],
+    now: datetime | None = None,
+) -> int | None:
+    """Enter clinical factors of a study by name, or take back those whose answer is None.
+
+    The id of the run that this opens: only of a complete study with something outlined in a box,
+    for nothing else reads them, and only where an answer changes. Raises NotFound for an unknown
+    study, TrackingError when something is entered for one that is held: nobody knows of which
+    patient.
+    """
+    at = now or utcnow()
+    with db.writing() as connection:
+        study = connection.execute(
+            sa.select(studies.c.id, studies.c.state, studies.c.reason)
+            .where(studies.c.study_instance_uid == study_instance_uid)
+            .with_for_update(key_share=True)  # two at once change it one after the other
+        ).first()
+        if study is None:
+            raise NotFound(f"no study {study_instance_uid}: see `hepanode studies list`")
+        if study.state == "held" and any(answer is not None for answer in answers.values()):
+            raise TrackingError(f"study {study_instance_uid} is held: {study.reason}")
+        changed = clinical.write(connection, study.id, study_instance_uid, answers, at)
+        read = any(
+            one.kind == "box" and one.taken_back_at is None
+            for one in prompts.of_study(connection, study.id)
+        )
+        if not (changed and read and study.state == "complete"):
+            return None
+        return open_run(connection, study.id, "clinical", at)
 
 
 def take_back(

@@ -22,11 +22,11 @@ def analysis(bundles: Path) -> str:
     return analysis_section(bundles)
 
 
-def analysis_section(bundles: Path) -> str:
+def analysis_section(*bundles: Path) -> str:
     """Few frames and one thread: these tests are about the line, not about the reading."""
     return f"""
 [analysis]
-bundle_folders = ["{bundles}"]
+bundle_folders = [{", ".join(f'"{folder}"' for folder in bundles)}]
 frames_per_cine = 3
 frames_per_study = 4
 device = "cpu"

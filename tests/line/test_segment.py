@@ -54,6 +54,16 @@ class Site:
         self.node.until(self.node.all_sent)
         return told
 
+    def clinical(self, *arguments: str) -> dict:
+        """The same of the command that enters clinical factors."""
+        runs = len(self.node.runs())
+        done = self.node.cli("studies", "clinical", self.study, *arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        told: dict = json.loads(done.stdout)
+        self.node.until(self.node.runs_ended(runs + (told["run"] is not None)))
+        self.node.until(self.node.all_sent)
+        return told
+
     def latest(self) -> tuple[Result, Dataset]:
         newest = reports(self.node, self.study)[-1]
         return newest, at_pacs(self.pacs, newest)
@@ -67,14 +77,17 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Iterator[Site]:
+def site(
+    tmp_path_factory: pytest.TempPathFactory, bundles: Path, region_bundles: Path
+) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("segment")
     case = next(c for c in read_manifest(shared() / "data" / "aul") if c.id == MASS)
     wrapped = Study(patient_id="AUL-1", patient_name="Aul^One")
     still, loop = folder / "still.dcm", folder / "loop.dcm"
     wrapped.wrap(case.image, still, mm_per_pixel=0.3)
     as_loop(still, loop, read_picture(case))
-    section = analysis_section(bundles).replace("frames_per_cine = 3", "frames_per_cine = 2")
+    section = analysis_section(bundles, region_bundles)
+    section = section.replace("frames_per_cine = 3", "frames_per_cine = 2")
     with orthanc(folder / "pacs") as pacs:
         node = Node(folder / "node", pacs=[pacs], extra=section)
         with running(node, "up"):
@@ -111,6 +124,30 @@ def prompted_groups(report: Dataset) -> list[Dataset]:
         if name_of(item) == "Measurement Group"
         and any(name_of(one) == "Who gave the place" for one in items(item))
     ]
+
+
+def of_dcnn_us(report: Dataset) -> Dataset:
+    """The probability that DCNN-US gives the first lesion that an operator pointed at."""
+    (found,) = (
+        item
+        for item in items(prompted_groups(report)[0])
+        if name_of(item) == "Probability of cancer"
+        and any(value_of(one) == "lesion-dcnn-us" for one in item.get("ContentSequence", ()))
+    )
+    return found
+
+
+def malignancy(report: Dataset) -> float:
+    return float(value_of(of_dcnn_us(report)).removesuffix(" %"))
+
+
+def conditions(report: Dataset) -> str:
+    (said,) = (
+        value_of(one)
+        for one in of_dcnn_us(report).ContentSequence
+        if name_of(one) == "Condition of the probability"
+    )
+    return said
 
 
 def outline_of(group: Dataset) -> tuple[np.ndarray, Dataset]:
@@ -174,6 +211,29 @@ def test_a_frame_of_a_loop_that_no_model_had_read_is_outlined_beside_the_first(s
     assert used is not None
     read = {(one["sop_instance_uid"], one["frame"]) for one in used["findings"]["readings"]}
     assert (site.loop, FRAME) not in read
+
+
+def test_a_factor_that_a_model_reads_makes_a_version_and_one_that_none_reads_makes_none(
+    site: Site,
+) -> None:
+    """The stand-in's model LBC knows age and hepatitis."""
+    site.segment("--instance", site.still, "--box", site.box)  # stands already, or now
+    before, report = site.latest()
+    assert malignancy(report) > 0
+    entered = site.clinical("--hepatitis", "B")
+    after, changed = site.latest()
+    assert (after.version, after.run_id) == (before.version + 1, entered["run"])
+    assert malignancy(changed) > malignancy(report)
+    assert "clinical factors: hepatitis" in conditions(changed)
+    assert "taken as average: age" in conditions(changed)
+    held = site.pacs.stored()
+    assert site.clinical("--halo", "yes")["run"] is not None
+    assert site.latest()[0] == after
+    assert site.pacs.stored() == held
+    site.clinical("--clear", "hepatitis")
+    again, back = site.latest()
+    assert malignancy(back) == malignancy(report)
+    assert again.version == after.version + 1, "the PACS must be told"
 
 
 def test_a_prompt_that_is_taken_back_leaves_the_next_version(site: Site) -> None:

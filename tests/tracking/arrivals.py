@@ -71,7 +71,7 @@ def finish(
     db: Database, claimed: Claim, key: str = "k1", version: int = 1, seconds: float = 20
 ) -> bool:
     """End a run with one heatmap and one report for the destinations 'pacs' and 'archive'."""
-    uid = f"{claimed.study_instance_uid}.9.{key}".replace("k", "")
+    uid = f"{claimed.study_instance_uid}.9.{version}"
     objects = [
         NewResult("heatmap", SC, f"{uid}.1", f"{uid}.1.1", f"results/{uid}.1.1.dcm", 10),
         NewResult("report", SR, f"{uid}.2", f"{uid}.2.1", f"results/{uid}.2.1.dcm", 20),

@@ -37,3 +37,26 @@ def test_a_new_key_is_the_next_version_and_names_the_report_before(db: Database)
     assert lineage.predecessors == ((SR, f"{STUDY}.9.1.2.1"),)
     _reprocess(db, "k2", 2)
     assert [one.version for one in results.of_study(db, STUDY)] == [1, 1, 2, 2]
+
+
+def test_what_was_made_before_another_set_is_made_again_under_a_key_of_its_own(
+    db: Database,
+) -> None:
+    """A setting that is changed and changed back: the newest report in the PACS would be wrong."""
+    study_id = finished_run(db).study_id
+    _reprocess(db, "k2", 2)
+    back = results.lineage(db, study_id, "k1")
+    assert (back.exists, back.version) == (False, 3)
+    assert len(back.key) == 64
+    assert back.predecessors == tuple(
+        (one.sop_class_uid, one.sop_instance_uid)
+        for one in results.of_study(db, STUDY)
+        if one.version == 2 and one.kind == "report"
+    )
+    _reprocess(db, back.key, 3)
+    again = results.lineage(db, study_id, "k1")
+    assert (again.key, again.exists, again.version) == (back.key, True, 3)
+    assert again.predecessors == back.predecessors
+    forth = results.lineage(db, study_id, "k2")
+    assert (forth.exists, forth.version) == (False, 4)
+    assert forth.key not in {"k1", "k2", back.key}

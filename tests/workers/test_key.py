@@ -51,8 +51,9 @@ def key(
     chosen: Plan = PLAN,
     settings: Analysis | None = None,
     prompts: tuple[Prompt, ...] = (),
+    factors: dict[str, float] | None = None,
 ) -> str:
-    return result_key(study, frames, dropped, chosen, settings or Analysis(), prompts)
+    return result_key(study, frames, dropped, chosen, settings or Analysis(), prompts, factors)
 
 
 def test_the_same_input_has_the_same_key_in_every_process() -> None:
@@ -84,6 +85,17 @@ def test_prompts_and_the_model_that_reads_them_are_input() -> None:
     ]
     keys = [key(), *(key(**other) for other in others)]  # type: ignore[arg-type]
     assert len(set(keys)) == len(keys)
+
+
+def test_factors_that_a_model_reads_are_input_and_none_are_no_change() -> None:
+    keys = [
+        key(prompts=(BOX,)),
+        key(prompts=(BOX,), factors={"age": 50.0}),
+        key(prompts=(BOX,), factors={"age": 51.0}),
+        key(prompts=(BOX,), factors={"sex": 1.0}),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key(prompts=(BOX,), factors={}) == keys[0]
 
 
 def test_when_a_prompt_came_and_its_number_do_not_change_the_key() -> None:

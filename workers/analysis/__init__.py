@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from workers.analysis.loaded import LoadedModels, identity
 from workers.analysis.pathway import Conclusion, Pathway
 from workers.analysis.prompted import SUBJECT as PROMPTED
 from workers.analysis.prompted import PromptedPathway, check_outlines
+from workers.analysis.regions import READERS, RegionReader, factors_of
 from workers.findings import Abstention, Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.stages import Stages
 
@@ -28,6 +29,7 @@ __all__ = [
     "Plan",
     "analyse",
     "check_outlines",
+    "factors_of",
     "identity",
     "plan",
 ]
@@ -61,10 +63,10 @@ class Plan:
 
 
 def plan(models: LoadedModels, settings: Analysis, *, prompted: bool = False) -> Plan:
-    """The bundles that are configured now, verified, not yet loaded; the joint one's only where
-    operators pointed."""
-    names = (*PATHWAYS, *[JOINT] * prompted)
-    return Plan({name: models.verify(getattr(settings, f"{name}_bundle")) for name in names})
+    """The bundles that are configured now, verified, not yet loaded; those that read prompts only
+    where operators pointed."""
+    names = (*PATHWAYS, *((JOINT, *READERS) if prompted else ()))
+    return Plan({name: models.verify(settings.bundles[name]) for name in names})
 
 
 def analyse(
@@ -75,11 +77,13 @@ def analyse(
     settings: Analysis,
     stages: Stages,
     asked: Iterable[Asked] = (),
+    factors: Mapping[str, float] | None = None,
 ) -> StudyFindings:
     """Read the frames as they are decoded, batch by batch, then the prompts, and conclude.
 
     frames, asked : decoded lazily, so that a study of a thousand frames never lies in memory
     dropped : what the selection left out; frames that cannot be decoded are added to it
+    factors : what is known of the patient, by ``models.factors.CLINICAL``
     """
     abstentions: list[Abstention] = []
     pathways = _open(chosen, models, settings, stages, abstentions)
@@ -92,8 +96,9 @@ def analyse(
                 pathway.read(batch)
     if not used:
         abstentions.append(Abstention("study", Reason.NO_FRAMES))
-    joint = _prompted(chosen, asked, models, settings, stages, abstentions)
-    outlined = joint.conclude() if joint else Conclusion()
+    joint = _prompted(chosen, asked, factors or {}, models, settings, stages, abstentions)
+    with stages.stage(JOINT):
+        outlined = joint.conclude() if joint else Conclusion()
     seen = dict.fromkeys((*used, *(one.frame for one in outlined.prompted)))
     conclusions = {name: pathway.conclude() for name, pathway in pathways.items()}
     lesion = conclusions.get("lesion", Conclusion())
@@ -145,6 +150,7 @@ def _open(
 def _prompted(
     chosen: Plan,
     asked: Iterable[Asked],
+    factors: Mapping[str, float],
     models: LoadedModels,
     settings: Analysis,
     stages: Stages,
@@ -157,7 +163,9 @@ def _prompted(
     try:
         if (bundle := chosen.bundles[JOINT]) is not None:
             with stages.stage("load models"):
-                pathway = PromptedPathway(models.system(bundle), bundle)
+                segmenter = models.system(bundle)
+            readers = _readers(chosen, factors, models, settings, stages, abstentions)
+            pathway = PromptedPathway(segmenter, bundle, readers)
     except ModelError as error:
         log.error("%s", error)
     if pathway is None:
@@ -169,8 +177,30 @@ def _prompted(
     return pathway
 
 
+def _readers(
+    chosen: Plan,
+    factors: Mapping[str, float],
+    models: LoadedModels,
+    settings: Analysis,
+    stages: Stages,
+    abstentions: list[Abstention],
+) -> list[RegionReader]:
+    readers = []
+    for name, make in READERS.items():
+        try:
+            if (bundle := chosen.bundles[name]) is not None:
+                with stages.stage("load models"):
+                    system = models.system(bundle)
+                readers.append(make(system, bundle, factors))
+                continue
+        except ModelError as error:
+            log.error("%s", error)
+        abstentions.append(_unavailable("malignancy", name, settings))
+    return readers
+
+
 def _unavailable(subject: str, name: str, settings: Analysis) -> Abstention:
-    detail = f"bundle {getattr(settings, f'{name}_bundle')}: see `hepanode doctor`"
+    detail = f"bundle {settings.bundles[name]}: see `hepanode doctor`"
     return Abstention(subject, Reason.MODEL_UNAVAILABLE, detail)
 
 

@@ -86,6 +86,24 @@ def identity(bundle: Bundle) -> ModelIdentity:
     )
 
 
+def card_figures(bundle: Bundle, wanted: Sequence[tuple[str, str, str]]) -> str:
+    """One line of figures of a card, each with its interval and beside its baseline.
+
+    wanted : name in the card, what it is, and what its baseline is.
+    """
+    parts = []
+    figures = bundle.card.get("figures", {})
+    for name, title, rival in wanted:
+        if name in figures:
+            low, high = figures[name]["interval_95"]
+            text = f"{title} {figures[name]['value']:.2f} ({low:.2f} to {high:.2f})"
+            baselines = figures.get("baseline", {})
+            if baseline := baselines.get(name) or figures.get(f"{name}_geometry_only"):
+                text += f", {rival} {baseline['value']:.2f}"
+            parts.append(text)
+    return "; ".join(parts)
+
+
 def _figures(bundle: Bundle) -> str:
     """One line: each label's AUC, or the study estimate's correlation, with its 95 % interval and,
     beside it, what the geometry of the images alone reaches, as the card has them."""

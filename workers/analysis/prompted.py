@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.images.contours import mask_outline
 from models.lesion import clicks
+from models.lesion.region import Box, Region
 from workers.analysis.diameters import diameters
-from workers.analysis.loaded import identity
+from workers.analysis.loaded import card_figures, identity
 from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion
+from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
     Diameters,
@@ -26,6 +29,7 @@ from workers.findings import (
     Prompt,
     PromptedLesion,
     Reason,
+    RegionReading,
 )
 
 SUBJECT = "prompted lesion"
@@ -48,19 +52,33 @@ def check_outlines(bundle: Bundle) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Outlined:
+    """box : of the outline, in the pixels of ``image``, whose place in the source is ``window``."""
+
+    lesion: PromptedLesion
+    box: Box
+    image: NDArray[np.uint8]
+    window: tuple[int, int, int, int]
+
+
 class PromptedPathway:
     """Outlines and measures what each prompt points at, and says how likely it is malignant.
 
-    Malignancy only for boxes: the figures of the card are of boxes, as are the paper's.
+    Malignancy only for boxes: the figures of the card are of boxes, as are the paper's. The same
+    holds for the ``readers``, which read the box of the outline when all prompts were outlined: the
+    liver beside a lesion must not hold the next one.
     """
 
-    def __init__(self, segmenter: Any, bundle: Bundle) -> None:
+    def __init__(
+        self, segmenter: Any, bundle: Bundle, readers: Sequence[RegionReader] = ()
+    ) -> None:
         check_outlines(bundle)
-        self.model = replace(identity(bundle), figures=_figures(bundle))
+        self.model = replace(identity(bundle), figures=card_figures(bundle, _FIGURES))
         self._segmenter = segmenter
         self._calibrated = bundle.card.get("calibration", {})
-        self._lesions: list[PromptedLesion] = []
-        self._heatmaps: list[HeatmapFinding] = []
+        self._readers = readers
+        self._outlined: list[_Outlined] = []
         self._abstentions: list[Abstention] = []
 
     def read(self, prompt: Prompt, frame: Frame | Dropped) -> None:
@@ -99,15 +117,39 @@ class PromptedPathway:
             area_mm2=area * frame.spacing.row * frame.spacing.column if frame.spacing else None,
             conditions={label: self._condition(label) for label in probabilities},
         )
-        self._lesions.append(lesion)
-        self._heatmaps.append(_capture(lesion, frame))
+        (x0, y0), (x1, y1) = np.min(outline, axis=0), np.max(outline, axis=0)
+        box = (float(x0), float(y0), float(x1), float(y1))
+        self._outlined.append(_Outlined(lesion, box, frame.image, frame.window))
 
     def conclude(self) -> Conclusion:
+        lesions = [replace(one.lesion, readings=self._read(one)) for one in self._outlined]
         return Conclusion(
-            prompted=tuple(self._lesions),
-            heatmaps=tuple(self._heatmaps),
+            prompted=tuple(lesions),
+            heatmaps=tuple(
+                _capture(lesion, one.window)
+                for lesion, one in zip(lesions, self._outlined, strict=True)
+            ),
             abstentions=tuple(self._abstentions),
         )
+
+    def _read(self, outlined: _Outlined) -> tuple[RegionReading, ...]:
+        """What each reader says of it."""
+        lesion = outlined.lesion
+        if lesion.prompt.kind != "box":
+            return ()
+        others = [
+            one.box
+            for one in self._outlined
+            if one is not outlined and one.lesion.frame == lesion.frame
+        ]
+        region = Region(outlined.image, outlined.box, others=tuple(others))
+        found = []
+        for reader in self._readers:
+            if (reading := reader.read(region)) is None:
+                self._abstain("malignancy", Reason.NO_NUMBER, lesion.prompt, reader.model.name)
+            else:
+                found.append(reading)
+        return tuple(found)
 
     def _probabilities(self, prompt: Prompt, reading: Any) -> dict[str, float]:
         found = {label: float(p) for label, p in reading.probabilities.items()}
@@ -131,18 +173,21 @@ class PromptedPathway:
         )
 
 
-def _capture(lesion: PromptedLesion, frame: Frame) -> HeatmapFinding:
+def _capture(lesion: PromptedLesion, region: tuple[int, int, int, int]) -> HeatmapFinding:
     numbers = [f"Prompt {lesion.prompt.id}: {_size(lesion, lesion.diameters)}"]
     numbers += [
         f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}" for label, p in lesion.probabilities.items()
     ]
+    for reading in lesion.readings:
+        said = ", ".join(f"{label} {p:.0%}" for label, p in reading.probabilities.items())
+        numbers.append(f"{reading.model.name}: {said}")
     if lesion.prompt.kind != "box":
         numbers.append("Malignancy: not answered at a click; a box is needed")
     return HeatmapFinding(
-        frame=frame.ref,
+        frame=lesion.frame,
         kind=SUBJECT,
         values=None,
-        window=_surroundings(lesion, frame.window),
+        window=_surroundings(lesion, region),
         signed=False,
         caption=tuple(numbers),
         model=lesion.model,
@@ -181,19 +226,3 @@ def _size(lesion: PromptedLesion, measured: Diameters | None) -> str:
 
 def _length(axis: tuple[Point, Point]) -> float:
     return math.dist(*axis)
-
-
-def _figures(bundle: Bundle) -> str:
-    """One line: how good outline and malignancy are, each beside its baseline, from the card."""
-    return "; ".join(_lines(bundle))
-
-
-def _lines(bundle: Bundle) -> Iterator[str]:
-    figures = bundle.card.get("figures", {})
-    for name, title, rival in _FIGURES:
-        if name in figures:
-            low, high = figures[name]["interval_95"]
-            text = f"{title} {figures[name]['value']:.2f} ({low:.2f} to {high:.2f})"
-            if baseline := figures.get("baseline", {}).get(name):
-                text += f", {rival} {baseline['value']:.2f}"
-            yield text

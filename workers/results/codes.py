@@ -43,6 +43,7 @@ PRIVATE: dict[str, str] = {
     "1114": "An operator clicked in it; no model judges if it is a lesion",
     "1115": "What the operator gave, in pixels of the source frame",
     "1116": "Segmentation of this region",
+    "1117": "Model that gives this probability",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -128,6 +129,7 @@ PLACE_BY_BOX = private("1113")
 PLACE_BY_CLICKS = private("1114")
 PLACE = private("1115")
 REGION_SEGMENTATION = private("1116")
+MODEL_NAME = private("1117")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")

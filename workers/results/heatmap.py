@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from node.errors import ResultError
-from workers.findings import HeatmapFinding, PromptedLesion
+from workers.findings import HeatmapFinding, ModelIdentity, PromptedLesion
 from workers.results import codes, header
 from workers.results.content.references import frame_numbers, sop_reference
 from workers.results.envelope import contributing_equipment, envelope, set_series
@@ -105,10 +105,9 @@ def _marks(lesion: PromptedLesion, corner: tuple[int, int]) -> Marks:
 def _labels(
     context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding, attention: bool
 ) -> Labels:
-    model = finding.model
     remarks = [
         _place(inputs, finding),
-        f"Model {model.name} {model.version}: {model.validation_status}.",
+        *(f"Model {one.name} {one.version}: {one.validation_status}." for one in _models(finding)),
         "Investigational software, not for diagnosis on its own.",
     ]
     if attention:
@@ -130,6 +129,12 @@ def _labels(
         remarks=tuple(plain(line) for line in remarks),
         scale_name="effect" if finding.signed else "attention",
     )
+
+
+def _models(finding: HeatmapFinding) -> list[ModelIdentity]:
+    """The model that made it, and those whose numbers stand beside it."""
+    readings = finding.prompted.readings if finding.prompted else ()
+    return [finding.model, *(reading.model for reading in readings)]
 
 
 def _place(inputs: ResultInputs, finding: HeatmapFinding) -> str:
@@ -178,7 +183,7 @@ def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -
     reference.PurposeOfReferenceCodeSequence = [codes.coded(codes.PROCESSED_IMAGE)]
     reference.SpatialLocationsPreserved = "NO"
     dataset.SourceImageSequence = [reference]
-    dataset.ContributingEquipmentSequence = contributing_equipment([model])
+    dataset.ContributingEquipmentSequence = contributing_equipment(_models(finding))
     source = inputs.headers.get(frame.sop_instance_uid)
     if source is not None and header.read(source, "LossyImageCompression") == "01":
         dataset.LossyImageCompression = "01"  # once lossy, always lossy (PS3.3 C.7.6.1.1.5)

@@ -31,6 +31,7 @@ from workers.findings import (
     Prompt,
     PromptedLesion,
     Reason,
+    RegionReading,
     StudyFindings,
 )
 from workers.results import ResultContext, ResultObject, build
@@ -54,6 +55,18 @@ JOINT_MODEL = ModelIdentity(
     digest="ef" * 32,
     validation_status="cross-validated on public data",
     figures="outline in a box: Jaccard 0.80 (0.80 to 0.81)",
+)
+READINGS = (
+    RegionReading(
+        ModelIdentity("lesion-dcnn-us", "1.0.0", "12" * 32, "cross-validated on public data"),
+        {"malignant": 0.7031},
+        {"malignant": "if it is a lesion; read in the box of the model's outline"},
+    ),
+    RegionReading(
+        ModelIdentity("lesion-roi", "2.1.0", "34" * 32, "not validated", "accuracy 0.75"),
+        {"none": 0.0625, "benign": 0.25, "malignant": 0.6875},
+        dict.fromkeys(("none", "benign", "malignant"), "all equally frequent"),
+    ),
 )
 CONTEXT = ResultContext(
     result_key="5e" * 32,
@@ -241,6 +254,7 @@ def prompted_of(
         area_pixels=int(inside.sum()),
         area_mm2=1029.6 if calibrated else None,
         conditions={"malignant": "if it is a lesion"} if kind == "box" else {},
+        readings=READINGS if kind == "box" else (),
     )
     return replace(
         findings_of([frame], (0, 0, columns, rows)),

@@ -215,8 +215,9 @@ def test_a_capture_at_a_prompt_names_frame_model_and_who_pointed() -> None:
     assert "of frame 12 by lesion-joint 1.0.0 (cross-validated on public data)" in (
         dataset.DerivationDescription
     )
-    (equipment,) = dataset.ContributingEquipmentSequence
-    assert equipment.ManufacturerModelName == "lesion-joint"
+    assert [one.ManufacturerModelName for one in dataset.ContributingEquipmentSequence] == [
+        *("lesion-joint", "lesion-dcnn-us", "lesion-roi")
+    ]
 
 
 def test_a_capture_at_a_prompt_shows_border_box_and_calipers_and_leaves_the_tissue_alone() -> None:

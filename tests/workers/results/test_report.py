@@ -296,7 +296,37 @@ def test_a_prompted_lesion_has_a_group_that_says_who_gave_the_place() -> None:
         assert line in lines
     assert "Threshold Value" not in dict(lines), "it is the detector's, not this model's"
     names = [item.ManufacturerModelName for item in result.dataset.ContributingEquipmentSequence]
-    assert names == ["lesion-attention", "fat-multiview", "lesion-joint"]
+    assert names == [
+        *("lesion-attention", "fat-multiview", "lesion-joint"),
+        *("lesion-dcnn-us", "lesion-roi"),
+    ]
+
+
+def test_what_each_further_model_says_of_a_region_stands_under_its_own_name() -> None:
+    groups = [
+        item
+        for item in items(report(prompted_of(FRAME, (480, 640))).dataset)
+        if name_of(item) == "Measurement Group"
+    ]
+    numbers = [item for item in groups[0].ContentSequence if item.ValueType == "NUM"]
+    told = [
+        (name_of(item), value_of(item), {name_of(one): value_of(one) for one in items(item)})
+        for item in numbers
+        if "Probability" in name_of(item)
+    ]
+    joint, dcnn_us, benign, malignant, none = told
+    assert joint[:2] == ("Probability of cancer", "81.2 %")
+    assert "Algorithm Name" not in joint[2], "the group's"
+    assert dcnn_us[:2] == ("Probability of cancer", "70.3 %")
+    assert dcnn_us[2]["Algorithm Name"] == "lesion-dcnn-us"
+    assert dcnn_us[2]["Condition of the probability"].startswith("if it is a lesion; read in")
+    assert dcnn_us[2]["Validation status of the model"] == "cross-validated on public data"
+    assert (benign[0], malignant[0]) == ("Probability of benign lesion", "Probability of cancer")
+    assert {benign[2]["Algorithm Name"], malignant[2]["Algorithm Name"]} == {"lesion-roi"}
+    assert malignant[2]["Validation figures of the model"] == "accuracy 0.75"
+    assert none[:2] == ("Probability of a class of the model", "6.2 %")
+    assert none[2]["Name of the class"] == "none"
+    assert none[2]["Model that gives this probability"] == "lesion-roi 2.1.0"
 
 
 def test_a_prompted_lesion_is_no_result_of_the_lesion_search() -> None:

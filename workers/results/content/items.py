@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from highdicom.sr import (
+    AlgorithmIdentification,
     CodeContentItem,
     ContentItem,
     ContentSequence,
@@ -44,12 +45,18 @@ def percent(fraction: float, digits: int = 1) -> float:
 
 
 def measurement(
-    name: Code, value: float, unit: Code, derivation: Code | None = None
+    name: Code,
+    value: float,
+    unit: Code,
+    derivation: Code | None = None,
+    model: AlgorithmIdentification | None = None,
 ) -> list[Measurement]:
     """TID 300 in a list; an empty one when ``value`` is no number: nothing is invented."""
     if not math.isfinite(value):
         return []
-    return [Measurement(name=name, value=value, unit=unit, derivation=derivation)]
+    return [
+        Measurement(name=name, value=value, unit=unit, derivation=derivation, algorithm_id=model)
+    ]
 
 
 def with_properties(item: ContentItem, *properties: ContentItem) -> ContentItem:

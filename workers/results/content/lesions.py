@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from highdicom.sr import (
+    AlgorithmIdentification,
     ContentItem,
     ContentSequence,
     FindingSite,
@@ -31,6 +32,7 @@ from workers.findings import (
     Point,
     Prompt,
     PromptedLesion,
+    RegionReading,
     StudyFindings,
 )
 from workers.results import codes
@@ -79,6 +81,7 @@ def lesion_group(
             *_diameters(lesion),
             *_area(lesion),
             *(m for label, p in known.items() for m in _probability(terms, label, p)),
+            *(m for reading in lesion.readings for m in _read(reading)),
         ],
     }
     outline = _closed(lesion.outline, header)
@@ -99,6 +102,8 @@ def lesion_group(
     for label, p in lesion.probabilities.items():
         if label not in known:
             extend(group, *_class_probability(terms, label, p))
+    for reading in lesion.readings:
+        extend(group, *_unnamed(reading))
     if isinstance(lesion, PromptedLesion):
         extend(group, *_place(lesion.prompt))
     if segmentation:
@@ -176,13 +181,53 @@ def _terms_of(findings: StudyFindings, lesion: LesionFinding) -> _Terms:
 
 
 def _probability(
-    terms: _Terms, label: str, p: float, derivation: Code | None = None
+    terms: _Terms,
+    label: str,
+    p: float,
+    derivation: Code | None = None,
+    model: AlgorithmIdentification | None = None,
 ) -> list[Measurement]:
-    """TID 300, with what the number takes for granted and its threshold under it."""
+    """TID 300, with what the number takes for granted and its threshold under it.
+
+    model : where it is not the group's.
+    """
     digits = decimals(p, terms.thresholds.get(label), 1)
-    found = measurement(codes.PROBABILITY[label], percent(p, digits), codes.PERCENT, derivation)
+    name = codes.PROBABILITY[label]
+    found = measurement(name, percent(p, digits), codes.PERCENT, derivation, model)
     for one in found:
         extend(one, *terms.items(label, digits))
+    return found
+
+
+def _read(reading: RegionReading) -> list[Measurement]:
+    """The probabilities of a further model that have a code, each with the model and how good it is
+    known to be under it."""
+    found = [
+        one
+        for label, p in reading.probabilities.items()
+        if label in codes.PROBABILITY
+        for one in _probability(
+            _Terms({}, reading.conditions), label, p, model=algorithm(reading.model)
+        )
+    ]
+    for one in found:
+        extend(one, *statements(reading.model, PROPERTY))
+    return found
+
+
+def _unnamed(reading: RegionReading) -> list[ContentItem]:
+    """The probabilities of a further model's classes that have no code."""
+    terms = _Terms({}, reading.conditions)
+    found = [
+        item
+        for label, p in reading.probabilities.items()
+        if label not in codes.PROBABILITY
+        for item in _class_probability(terms, label, p)
+    ]
+    for item in found:
+        item.ContentSequence.extend(
+            [text(codes.MODEL_NAME, f"{reading.model.name} {reading.model.version}", PROPERTY)]
+        )
     return found
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from highdicom.sr import AlgorithmIdentification, ContentItem
+from highdicom.sr import AlgorithmIdentification, ContentItem, RelationshipTypeValues
 
 from node.identity import MANUFACTURER
 from workers.findings import ModelIdentity
 from workers.results import codes
-from workers.results.content.items import code, text
+from workers.results.content.items import CONTAINS, code, text
 from workers.results.identity import weights_uid
 from workers.results.values import plain
 
@@ -25,12 +25,14 @@ def algorithm(model: ModelIdentity) -> AlgorithmIdentification:
     )
 
 
-def statements(model: ModelIdentity) -> list[ContentItem]:
+def statements(
+    model: ModelIdentity, relation: RelationshipTypeValues = CONTAINS
+) -> list[ContentItem]:
     """What stands beside every result of a model."""
     items: list[ContentItem] = [
-        code(codes.REVIEW_STATUS, codes.NOT_REVIEWED),
-        text(codes.VALIDATION_STATUS, model.validation_status or "not stated"),
+        code(codes.REVIEW_STATUS, codes.NOT_REVIEWED, relation),
+        text(codes.VALIDATION_STATUS, model.validation_status or "not stated", relation),
     ]
     if model.figures:
-        items.append(text(codes.VALIDATION_FIGURES, model.figures))
+        items.append(text(codes.VALIDATION_FIGURES, model.figures, relation))
     return items

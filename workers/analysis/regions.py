@@ -1,0 +1,104 @@
+"""The systems that read a region of interest (papers 2 and 3), on what was outlined in a box."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from models.bundle import Bundle
+from models.errors import BundleError
+from models.lesion.region import Region
+from workers.analysis.loaded import card_figures, identity
+from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION
+from workers.findings import ModelIdentity, RegionReading
+
+_FIGURES = (
+    ("malignancy_auc_LB_in_a_rough_box", "malignant, in a box as a user draws it: AUC", ""),
+    ("malignancy_auc", "in an expert's outline: AUC", "from image geometry alone"),
+)
+_CLASS_FIGURES = (
+    ("accuracy_in_a_rough_box", "accuracy in a box as a user draws it", ""),
+    ("balanced_accuracy", "balanced accuracy in an expert's box", "from image geometry alone"),
+    ("malignancy_auc_in_a_rough_box", "malignant among lesions, in a rough box: AUC", ""),
+)
+_PLACE = "read in the box of the model's outline"
+
+
+def _check(bundle: Bundle, system: str, name: str) -> None:
+    if bundle.system != system:
+        raise BundleError(
+            f"bundle {bundle.name!r} is of the system {bundle.system!r}: name one of {system!r} in "
+            f"analysis.{name}_bundle"
+        )
+
+
+class RegionReader(Protocol):
+    """Says what it makes of a region; None where its answer is no number."""
+
+    model: ModelIdentity
+
+    def read(self, region: Region) -> RegionReading | None: ...
+
+
+class MalignancyReader:
+    """DCNN-US (paper 2): how likely a lesion is malignant, from it and the liver beside it."""
+
+    def __init__(self, system: Any, bundle: Bundle, factors: Mapping[str, float]) -> None:
+        _check(bundle, "lesion.dcnn_us", "dcnn_us")
+        self.model = replace(identity(bundle), figures=card_figures(bundle, _FIGURES))
+        self._system = system
+        self._factors = factors
+        self._calibrated = "malignant" in bundle.card.get("calibration", {})
+
+    def read(self, region: Region) -> RegionReading | None:
+        (said,) = self._system.read([[region]], [self._factors])
+        condition = [IF_A_LESION, _PLACE]
+        if self._calibrated:
+            condition.insert(1, EQUAL_PRIOR)
+        if not said.backgrounds:
+            condition.append("no liver beside the lesion could be read")
+        if said.model == "LBC":
+            known = ", ".join(
+                name for name in self._system.clinical.factors if name in self._factors
+            )
+            condition.append(f"clinical factors: {known or 'none known'}")
+            if said.left_out:
+                condition.append(f"taken as average: {', '.join(said.left_out)}")
+        return _reading(self.model, {"malignant": said.probability}, condition)
+
+
+class ClassReader:
+    """The region classifier (paper 3): which of its classes a region belongs to."""
+
+    def __init__(self, system: Any, bundle: Bundle, factors: Mapping[str, float]) -> None:
+        _check(bundle, "lesion.roi", "roi")
+        self.model = replace(identity(bundle), figures=card_figures(bundle, _CLASS_FIGURES))
+        self._system = system
+
+    def read(self, region: Region) -> RegionReading | None:
+        (said,) = self._system.read([region])
+        condition = ["if it is one of the model's classes, all equally frequent", _PLACE]
+        return _reading(self.model, dict(said.probabilities), condition)
+
+
+READERS: dict[str, Callable[[Any, Bundle, Mapping[str, float]], RegionReader]] = {
+    "dcnn_us": MalignancyReader,
+    "roi": ClassReader,
+}
+"""By the name of their setting, ``analysis.<name>_bundle``."""
+
+
+def factors_of(bundle: Bundle | None, known: Mapping[str, float]) -> dict[str, float]:
+    """Those of a patient's clinical factors that a bundle's model LBC takes."""
+    taken = bundle.card.get("clinical", {}).get("factors", {}) if bundle else {}
+    return {name: value for name, value in known.items() if name in taken}
+
+
+def _reading(
+    model: ModelIdentity, probabilities: dict[str, float], condition: list[str]
+) -> RegionReading | None:
+    if not all(map(math.isfinite, probabilities.values())):
+        return None
+    return RegionReading(model, probabilities, dict.fromkeys(probabilities, "; ".join(condition)))

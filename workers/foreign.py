@@ -80,6 +80,7 @@ SOURCES: Sequence[Source] = (
 _COLUMNS = ("id", "image", "patient", "frame", "kind")
 _SHAPES = ((480, 640), (600, 800), (434, 636))
 _PHOTOGRAPHS = ("china", "flower", "hopper")
+_PARTS = 5
 
 
 def write_foreign(
@@ -100,12 +101,14 @@ def write_foreign(
         raise TrainingError(f"{manifest} is there already: name a new folder")
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: list[dict[str, object]] = []
     for case in livers:
         own = {"id": case.id, "image": str(case.image.resolve()), "patient": case.patient}
         rows.append({**own, "frame": case.frame, "kind": case.kind or ""})
-    for image, (name, subject, kind, grey) in enumerate(_foreign(copies), start=1):
-        progress("foreign images", image, image)
+    tested = sum(len(source.frames) for source in SOURCES)
+    total = tested + _PARTS * len(_PHOTOGRAPHS) + copies * (len(FOREIGN) + len(PATTERNS))
+    for done, (name, subject, kind, grey) in enumerate(_foreign(copies), start=1):
+        progress("foreign images", done, total)
         file = images / f"{name}.png"
         Image.fromarray(grey).save(file)
         row = {"id": name, "image": f"images/{file.name}", "patient": subject}

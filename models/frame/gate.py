@@ -105,7 +105,7 @@ class Gate:
 
     def __init__(self, features: Features, head: Head, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._features = features
+        self.features = features
         self._head = head
 
     @classmethod
@@ -137,7 +137,7 @@ class Gate:
 
     def _read(self, images: Sequence[npt.NDArray[np.uint8]]) -> Iterator[Verdict]:
         for start in range(0, len(images), _BATCH):
-            features, _ = self._features(images[start : start + _BATCH])
+            features, _ = self.features(images[start : start + _BATCH])
             yield from self.of_features(features)
 
 

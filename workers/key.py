@@ -16,7 +16,7 @@ FORMAT = 2  # raised when the same findings would be written differently
 
 _IRRELEVANT = {
     *("device", "threads", "time_limit", "bundle_folders"),
-    *("lesion_bundle", "fat_bundle", "joint_bundle"),
+    *("lesion_bundle", "fat_bundle", "joint_bundle", "gate_bundle"),
 }
 
 

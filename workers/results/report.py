@@ -71,7 +71,12 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             inputs.source.study_instance_uid,
             ((series_uid(instance), cls, instance) for cls, instance in context.predecessors),
         )
-    models = (findings.lesion_model, findings.fat_model, findings.joint_model)
+    models = (
+        findings.lesion_model,
+        findings.fat_model,
+        findings.joint_model,
+        findings.gate_model,
+    )
     if known := [model for model in models if model is not None]:
         document.ContributingEquipmentSequence = contributing_equipment(known)
     document.CodingSchemeIdentificationSequence = [codes.coding_scheme()]

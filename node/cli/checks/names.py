@@ -30,7 +30,9 @@ def check(settings: Settings) -> None:
         if view not in views:
             raise _unknown("analysis.view_words", view, "view", views)
     bundles = find_bundles(analysis.bundle_folders)
-    for key in ("lesion_bundle", "fat_bundle", "joint_bundle"):
+    for key in ("lesion_bundle", "fat_bundle", "joint_bundle", "gate_bundle"):
+        if key == "gate_bundle" and not analysis.gate_bundle:
+            continue
         if (name := getattr(analysis, key)) not in bundles:
             raise _unknown(f"analysis.{key}", name, "bundle", bundles)
 

@@ -111,6 +111,15 @@ SYSTEMS: Mapping[str, System] = {
             protocol="models.training.hepatorenal",
             wants="fat_percent; hepatorenal_index, or liver and kidney on whole frames",
         ),
+        System(
+            name="gate",
+            title="is it a liver at all",
+            paper="none of the papers",
+            bundle="gate",
+            reads="frame.gate",
+            protocol="models.training.gate",
+            wants="kind on images of anything but a liver, and images of livers without it",
+        ),
     )
 }
 

@@ -150,16 +150,22 @@ class Analysis(Section):
     )
     threads: int = Field(0, ge=0, description="CPU threads; 0: as many as there are cores")
     time_limit: Seconds = Field(900, description="a run that takes longer is killed")
-    lesion_bundle: str = "lesion-attention"
-    fat_bundle: str = "fat-multiview"
+    lesion_bundle: str = Field("lesion-attention", min_length=1)
+    fat_bundle: str = Field("fat-multiview", min_length=1)
     joint_bundle: str = Field(
-        "lesion-joint", description="outlines what `hepanode studies segment` points at"
+        "lesion-joint",
+        min_length=1,
+        description="outlines what `hepanode studies segment` points at",
     )
     dcnn_us_bundle: str = Field(
-        "lesion-dcnn-us", description="reads the malignancy of what was outlined in a box"
+        "lesion-dcnn-us",
+        description="reads the malignancy of what was outlined in a box; empty: not used",
     )
     roi_bundle: str = Field(
-        "lesion-roi", description="reads the class of what was outlined in a box"
+        "lesion-roi", description="reads the class of what was outlined in a box; empty: not used"
+    )
+    gate_bundle: str = Field(
+        "gate", description="refuses frames that show no liver; empty: none is refused"
     )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
@@ -172,12 +178,12 @@ class Analysis(Section):
 
     @property
     def bundles(self) -> dict[str, str]:
-        """The bundle by what it reads for: the settings that end in ``_bundle``."""
+        """The bundle by what it reads for: the settings that end in ``_bundle`` and name one."""
         suffix = "_bundle"
         return {
-            key.removesuffix(suffix): getattr(self, key)
+            key.removesuffix(suffix): name
             for key in type(self).model_fields
-            if key.endswith(suffix)
+            if key.endswith(suffix) and (name := getattr(self, key))
         }
 
 

@@ -10,6 +10,7 @@ import torch
 from models.backbones import BACKBONES, build_backbone
 from models.fat.multiview import ESTIMATORS, QUANTITIES
 from models.fat.scope import Scope
+from models.frame.gate import Head
 from models.lesion.dcnn_us_network import LesionBackgroundNetwork
 from models.lesion.network import AttentionNetwork
 from models.lesion.roi_network import RoiNetwork
@@ -20,10 +21,11 @@ LABELS = ("lesion", "malignant")
 
 
 def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
-    """``lesion-attention`` and ``fat-multiview`` in ``folder``, the weights drawn by ``seed``.
+    """``lesion-attention``, ``fat-multiview`` and ``gate`` in ``folder``, drawn by ``seed``.
 
-    The lesion threshold is 1 % and the fat model's scope has no limit, so that every study shows
-    a suspected lesion and has a fat estimate.
+    The lesion threshold is 1 %, and neither the gate nor the fat model's scope has a limit, so that
+    every study is read, shows a suspected lesion and has a fat estimate: what tests send are hearts
+    mostly.
     """
     torch.manual_seed(seed)
     common = {
@@ -52,9 +54,15 @@ def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
         | {
             "heads.weight": 0.01 * torch.randn(*heads, channels),
             "heads.bias": torch.tensor([12.0, 0.0, 0.0]).repeat(heads[0], 1),
-            **_everything_is_familiar(channels),
+            **_endless(channels).tensors(),
         },
         common | {"system": "fat.multiview", "labels": list(QUANTITIES), "preprocessing": {}},
+    )
+    open_gate = Head(np.zeros(channels, np.float32), 0.0, _endless(channels), np.inf)
+    write_bundle(
+        folder / "gate",
+        build_backbone(BACKBONE).state_dict() | open_gate.tensors(),
+        common | {"system": "frame.gate", "labels": ["foreign"], "preprocessing": {}},
     )
     return folder
 
@@ -104,12 +112,12 @@ def write_region_bundles(folder: Path, seed: int) -> Path:
     return folder
 
 
-def _everything_is_familiar(channels: int) -> dict[str, torch.Tensor]:
-    scope = Scope(
+def _endless(channels: int) -> Scope:
+    """A scope in which everything is familiar."""
+    return Scope(
         mean=np.zeros(channels, np.float32),
         directions=np.eye(1, channels, dtype=np.float32),
         spread=np.ones(1, np.float32),
         outside=1.0,
         limit=np.inf,
     )
-    return scope.tensors()

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     OUTSIDE_REGION = "outside-region"
     NOTHING_OUTLINED = "nothing-outlined"
     BOX_NEEDED = "box-needed"
+    NOT_LIVER = "not-liver"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -65,6 +66,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.OUTSIDE_REGION: "the prompt lies outside of the B-mode region",
     Reason.NOTHING_OUTLINED: "the model outlines nothing there",
     Reason.BOX_NEEDED: "the model was validated for this with boxes only, and clicks were given",
+    Reason.NOT_LIVER: "does not look like a liver",
 }
 
 
@@ -299,6 +301,7 @@ class StudyFindings:
     conditions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     joint_model: ModelIdentity | None = None
+    gate_model: ModelIdentity | None = None
     prompted: tuple[PromptedLesion, ...] = ()
 
     @property

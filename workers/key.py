@@ -19,7 +19,7 @@ _IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders"}
 
 def analysis_settings(settings: Analysis) -> dict[str, Any]:
     """The settings that can change a result; the digests of the bundles stand for their names."""
-    names = {f"{name}_bundle" for name in settings.bundles}
+    names = {key for key in type(settings).model_fields if key.endswith("_bundle")}
     return settings.model_dump(mode="json", exclude=_IRRELEVANT | names)
 
 

@@ -20,6 +20,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "lesion": findings.lesion_model,
         "fat": findings.fat_model,
         "joint": findings.joint_model,
+        "gate": findings.gate_model,
     }
     record: dict[str, Any] = {
         "version": version,

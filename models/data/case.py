@@ -32,6 +32,7 @@ class Case:
     outlines. boxes : one per mass. view : one of the four of paper 5. fat_percent : the reference
     fat fraction. hepatorenal_index : liver over kidney echo level, as somebody measured it.
     background : the liver around, 'normal', 'steatosis' or 'fibrosis'. spacing : mm per pixel.
+    kind : what an image shows that shows no liver; None is a liver.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Case:
     hepatorenal_index: float | None = None
     background: str | None = None
     spacing: float | None = None
+    kind: str | None = None
     clinical: Clinical = field(default_factory=dict)
 
 

@@ -47,6 +47,7 @@ COLUMNS: Mapping[str, str] = {
     "hepatorenal_index": "liver over kidney echo level",
     "background": ", ".join(BACKGROUNDS),
     "spacing": "mm per pixel",
+    "kind": "what an image shows that shows no liver, in a word: heart, vessel, …; empty: liver",
     "width": "of the image in pixels; not used",
     "height": "of the image in pixels; not used",
     "liver_x": "centre of the liver region in pixels; with liver_y, kidney_x, kidney_y; not used",
@@ -154,6 +155,7 @@ def _case(row: Any, folder: Path) -> Case:
         hepatorenal_index=_number(row, "hepatorenal_index", 0.0, 100.0),
         background=_choice(row, "background", BACKGROUNDS),
         spacing=_number(row, "spacing", 0.001, 10.0),
+        kind=str(row["kind"]).strip() or None if "kind" in row else None,
         clinical=_clinical(row),
     )
 

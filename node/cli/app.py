@@ -9,6 +9,7 @@ from node.cli import (
     config,
     database,
     deliveries,
+    folders,
     models,
     network,
     processes,
@@ -46,7 +47,7 @@ command(app)(network.echo)
 command(app)(doctor)
 command(studies.app)(clinical.clinical)
 command(studies.app)(segment.segment)
-for verb in (training.train, training.evaluate, training.simulate):
+for verb in (training.train, training.evaluate, folders.simulate, folders.foreign):
     command(models.app)(verb)
 for noun in (studies, runs, results, deliveries, models, config, database):
     app.add_typer(noun.app)

@@ -1,8 +1,7 @@
-"""``hepanode models train``, ``evaluate`` and ``simulate``: the papers' protocols on own data."""
+"""``hepanode models train`` and ``evaluate``: the papers' protocols on own data."""
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -121,7 +120,7 @@ def train(
     """
     row = _system(system)
     choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
-    with _working(session) as progress:
+    with working(session) as progress:
         from models.data.seen import write_seen
         from models.registry import read_bundle
         from models.systems import protocol
@@ -184,7 +183,7 @@ def evaluate(
     if bundle is not None and (init, backbone, recipe, epochs, folds) != (None,) * 5:
         raise typer.BadParameter("a bundle is evaluated as it is: these options fit networks")
     choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
-    with _working(session) as progress, tempfile.TemporaryDirectory() as nowhere:
+    with working(session) as progress, tempfile.TemporaryDirectory() as nowhere:
         import models.systems
         from models.evaluation.page import write_page
 
@@ -205,48 +204,8 @@ def evaluate(
         _print_evaluation(found, page)
 
 
-def simulate(
-    session: Session,
-    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="A new folder.")],
-    participants: Annotated[int, typer.Option(min=1, help="Four views each.")] = 20,
-    seed: Seed = 0,
-    lesions: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of participants with a lesion.")
-    ] = 0.5,
-    lesion_views: Annotated[
-        int, typer.Option(min=1, max=4, help="In how many views it is seen, at most.")
-    ] = 2,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(help="Only these kinds of lesion; without, all six.", show_default=False),
-    ] = None,
-    processes: Annotated[int, typer.Option(min=0, help="0: one per core.")] = 0,
-    json: Json = False,
-) -> None:
-    """Write a manifest folder of simulated participants with known fat, lesions and outlines.
-
-    About one second of processor time a participant. The seed decides every pixel.
-    """
-    with _working(session) as progress:
-        from models.simulation import LESION_KINDS
-        from models.simulation.manifest import Population, write_manifest
-
-        population = Population(
-            participants=participants,
-            seed=seed,
-            lesions=lesions,
-            lesion_views=lesion_views,
-            kinds=tuple(kind or LESION_KINDS),
-        )
-        manifest = write_manifest(out, population, processes or os.cpu_count() or 1, progress)
-    if json:
-        print_json({"manifest": manifest, "participants": participants, "images": 4 * participants})
-    else:
-        say(f"{plural(4 * participants, 'image')} of {participants} participants: {manifest}")
-
-
 @contextmanager
-def _working(session: Session) -> Iterator[Progress]:
+def working(session: Session) -> Iterator[Progress]:
     """Progress on standard error, and nothing else on standard output until the work is done."""
     session.log()
     try:

@@ -156,7 +156,7 @@ def test_a_run_folder_and_another_name_will_do(node: Node, trained: Path, tmp_pa
     assert "analysis.lesion_bundle" in node("models", "install", str(run), "--as", "ours").out
     both = node("models", "install", str(trained / "one"))
     assert both.status == 1
-    assert "fat-multiview, lesion-attention" in both.err
+    assert "fat-multiview, gate, lesion-attention" in both.err
 
 
 def test_a_joint_bundle_that_only_classifies_is_not_installed_to_outline(

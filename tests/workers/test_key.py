@@ -137,6 +137,7 @@ def test_other_frames_models_or_settings_have_another_key(other: dict[str, objec
         Analysis(time_limit=5),
         Analysis(bundle_folders=(Path("/elsewhere"),)),
         Analysis(lesion_bundle="a-copy", fat_bundle="another-copy", joint_bundle="a-third"),
+        Analysis(gate_bundle="a-fourth"),
     ],
     ids=repr,
 )

@@ -12,6 +12,8 @@ from models.bundle import Bundle
 from models.errors import ModelError
 from node.settings import Analysis
 from workers.analysis.fat import FatPathway
+from workers.analysis.gate import SUBJECT as LIVER_CHECK
+from workers.analysis.gate import FrameGate, check_gate
 from workers.analysis.lesion import LesionPathway
 from workers.analysis.loaded import LoadedModels, identity
 from workers.analysis.pathway import Conclusion, Pathway
@@ -22,12 +24,15 @@ from workers.findings import Abstention, Dropped, Frame, FrameRef, Prompt, Reaso
 from workers.stages import Stages
 
 __all__ = [
+    "GATE",
     "JOINT",
     "PATHWAYS",
+    "READERS",
     "Asked",
     "LoadedModels",
     "Plan",
     "analyse",
+    "check_gate",
     "check_outlines",
     "factors_of",
     "identity",
@@ -41,6 +46,7 @@ PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
     "fat": FatPathway,
 }
 JOINT = "joint"
+GATE = "gate"
 _BATCH = 8
 
 Asked = tuple[Prompt, Frame | Dropped]
@@ -65,8 +71,9 @@ class Plan:
 def plan(models: LoadedModels, settings: Analysis, *, prompted: bool = False) -> Plan:
     """The bundles that are configured now, verified, not yet loaded; those that read prompts only
     where operators pointed."""
-    names = (*PATHWAYS, *((JOINT, *READERS) if prompted else ()))
-    return Plan({name: models.verify(settings.bundles[name]) for name in names})
+    names = (GATE, *PATHWAYS, *((JOINT, *READERS) if prompted else ()))
+    bundles = settings.bundles
+    return Plan({name: models.verify(bundles[name]) for name in names if name in bundles})
 
 
 def analyse(
@@ -81,22 +88,30 @@ def analyse(
 ) -> StudyFindings:
     """Read the frames as they are decoded, batch by batch, then the prompts, and conclude.
 
+    What the gate refuses no pathway sees; prompts are followed all the same.
+
     frames, asked : decoded lazily, so that a study of a thousand frames never lies in memory
     dropped : what the selection left out; frames that cannot be decoded are added to it
     factors : what is known of the patient, by ``models.factors.CLINICAL``
     """
     abstentions: list[Abstention] = []
+    gate = _gate(chosen, models, settings, stages, abstentions)
     pathways = _open(chosen, models, settings, stages, abstentions)
     used: list[FrameRef] = []
     left_out = list(dropped)
-    for batch in _batches(frames, left_out, stages):
+    refused: list[Dropped] = []
+    for batch in _passed(_batches(frames, left_out, stages), gate, refused, stages):
         used += [frame.ref for frame in batch]
         for name, pathway in pathways.items():
             with stages.stage(name):
                 pathway.read(batch)
-    if not used:
+    if refused and not used:
+        abstentions.append(Abstention("study", Reason.NOT_LIVER, f"of {len(refused)} frames none"))
+    elif not used:
         abstentions.append(Abstention("study", Reason.NO_FRAMES))
-    joint = _prompted(chosen, asked, factors or {}, models, settings, stages, abstentions)
+    notes: list[str] = []
+    noted = _noted(asked, gate, notes, stages)
+    joint = _prompted(chosen, noted, factors or {}, models, settings, stages, abstentions)
     with stages.stage(JOINT):
         outlined = joint.conclude() if joint else Conclusion()
     seen = dict.fromkeys((*used, *(one.frame for one in outlined.prompted)))
@@ -107,7 +122,7 @@ def analyse(
         lesion_model=pathways["lesion"].model if "lesion" in pathways else None,
         fat_model=pathways["fat"].model if "fat" in pathways else None,
         frames=tuple(seen),
-        dropped=tuple(left_out),
+        dropped=(*left_out, *refused),
         readings=lesion.readings,
         lesions=lesion.lesions,
         fat=fat.fat,
@@ -120,7 +135,9 @@ def analyse(
         heatmaps=(*lesion.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
+        notes=tuple(notes),
         joint_model=joint.model if joint else None,
+        gate_model=gate.model if gate else None,
         prompted=outlined.prompted,
     )
 
@@ -145,6 +162,54 @@ def _open(
             log.error("%s", error)
         abstentions.append(_unavailable(name, name, settings))
     return pathways
+
+
+def _gate(
+    chosen: Plan,
+    models: LoadedModels,
+    settings: Analysis,
+    stages: Stages,
+    abstentions: list[Abstention],
+) -> FrameGate | None:
+    """The gate; None where none is wanted, or where it cannot be had, which is said."""
+    if GATE not in chosen.bundles:
+        return None
+    try:
+        if (bundle := chosen.bundles[GATE]) is not None:
+            with stages.stage("load models"):
+                return FrameGate(models.system(bundle), bundle)
+    except ModelError as error:
+        log.error("%s", error)
+    abstentions.append(_unavailable(LIVER_CHECK, GATE, settings))
+    return None
+
+
+def _passed(
+    batches: Iterable[list[Frame]],
+    gate: FrameGate | None,
+    refused: list[Dropped],
+    stages: Stages,
+) -> Iterator[list[Frame]]:
+    """The batches without what the gate refuses."""
+    for batch in batches:
+        if gate is not None:
+            with stages.stage(GATE):
+                batch, none = gate.split(batch)
+            refused += none
+        if batch:
+            yield batch
+
+
+def _noted(
+    asked: Iterable[Asked], gate: FrameGate | None, notes: list[str], stages: Stages
+) -> Iterator[Asked]:
+    """The prompts as they are; what the gate says of their frames goes to the notes."""
+    for prompt, frame in asked:
+        if gate is not None and isinstance(frame, Frame):
+            with stages.stage(GATE):
+                note = gate.note(prompt, frame)
+            notes += [note] if note else []
+        yield prompt, frame
 
 
 def _prompted(
@@ -187,6 +252,8 @@ def _readers(
 ) -> list[RegionReader]:
     readers = []
     for name, make in READERS.items():
+        if name not in chosen.bundles:
+            continue
         try:
             if (bundle := chosen.bundles[name]) is not None:
                 with stages.stage("load models"):

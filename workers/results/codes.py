@@ -73,6 +73,7 @@ PRIVATE: dict[str, str] = {
     "1409": "Detail",
     "1410": "Prompted lesion not answered",
     "1411": "Malignancy of a prompted lesion not answered",
+    "1412": "Whether the images show a liver not answered",
     # why
     "1501": "Not an ultrasound image",
     "1502": "An object without an image, kept as received",
@@ -96,6 +97,7 @@ PRIVATE: dict[str, str] = {
     "1520": "The prompt lies outside of the B-mode region",
     "1521": "The model outlines nothing there",
     "1522": "Validated with boxes only, and clicks were given",
+    "1523": "Does not look like a liver",
     "1599": "Another reason",
 }
 
@@ -203,6 +205,7 @@ SUBJECT: dict[str, Code] = {
     "study": private("1404"),
     "prompted lesion": private("1410"),
     "malignancy": private("1411"),
+    "liver check": private("1412"),
 }
 """By an abstention's subject; any other is NOT_ANSWERED with the subject as its DETAIL."""
 
@@ -229,6 +232,7 @@ REASON: dict[Reason, Code] = {
     Reason.OUTSIDE_REGION: private("1520"),
     Reason.NOTHING_OUTLINED: private("1521"),
     Reason.BOX_NEEDED: private("1522"),
+    Reason.NOT_LIVER: private("1523"),
 }
 OTHER_REASON = private("1599")
 

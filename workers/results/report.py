@@ -72,7 +72,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             ((series_uid(instance), cls, instance) for cls, instance in context.predecessors),
         )
     models = (
-        *(findings.lesion_model, findings.fat_model, findings.joint_model),
+        *(findings.lesion_model, findings.fat_model, findings.joint_model, findings.gate_model),
         *findings.region_models,
     )
     if known := [model for model in models if model is not None]:

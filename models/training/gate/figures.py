@@ -1,0 +1,182 @@
+"""What the gate is worth, beside what image size and fan geometry alone would refuse."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data import Case
+from models.evaluation.geometry import geometry_scores
+from models.evaluation.metrics import Figure, area_under_curve, bootstrap
+from models.evaluation.outcome import Distribution, Evaluation, Example
+from models.evaluation.picture import draw
+from models.training.gate.samples import GateSamples
+from models.training.options import Options
+
+SYSTEM = "gate"
+EXAMPLES = 4
+_SHOWN = 20
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """scores : (own,) of each image, larger is more foreign. refused : (own,). limit : over all."""
+
+    scores: Floats
+    refused: npt.NDArray[np.bool_]
+    limit: float
+
+
+@dataclass(frozen=True)
+class _Subjects:
+    """s patients and foreign subjects. kinds : '' for a liver. hardest : (s,) the score of the
+    image that the gate judges worst: a liver's largest, a foreign subject's smallest. passed :
+    (s,) 1 where every image of a liver was let through, or any image of what is foreign."""
+
+    kinds: npt.NDArray[np.str_]
+    hardest: Floats
+    passed: Floats
+
+    @property
+    def foreign(self) -> Floats:
+        return np.asarray(self.kinds != "", np.float64)
+
+    def auroc(self, chosen: npt.NDArray[np.bool_]) -> Figure:
+        """Of the livers against the chosen foreign subjects."""
+        kept = chosen | (self.kinds == "")
+        return bootstrap(area_under_curve, self.foreign[kept], self.hardest[kept])
+
+    def refused(self, chosen: npt.NDArray[np.bool_]) -> Figure:
+        """The share of subjects that were refused: for what is foreign, with every image."""
+        return bootstrap(_mean, 1.0 - self.passed[chosen])
+
+
+def evaluation_of(
+    samples: GateSamples,
+    judged: Judged,
+    folds: Sequence[Sequence[int]],
+    cases: Sequence[Case],
+    options: Options,
+    *,
+    bundle: str | None,
+    protocol: str,
+    known: Judged | None = None,
+) -> Evaluation:
+    """Figures per patient and foreign subject, charts and examples.
+
+    folds : held-out places, the baseline's too. known : the same images judged by heads that knew
+    their kind from other subjects.
+    """
+    subjects = _subjects(samples, judged.scores, judged.refused)
+    foreign = subjects.kinds != ""
+    real = foreign & np.array(["(" not in kind for kind in subjects.kinds])
+    figures = {
+        "gate_auroc": subjects.auroc(foreign),
+        "gate_auroc_real_images": subjects.auroc(real),
+        "false_refusals": subjects.refused(~foreign),
+        "foreign_refused": subjects.refused(foreign),
+        "foreign_refused_real_images": subjects.refused(real),
+    }
+    if known is not None:
+        again = _subjects(samples, known.scores, known.refused)
+        figures["gate_auroc_known_kinds"] = again.auroc(foreign)
+        figures["foreign_refused_known_kinds"] = again.refused(foreign)
+        figures["foreign_refused_known_kinds_real_images"] = again.refused(real)
+        figures["false_refusals_known_kinds"] = again.refused(~foreign)
+    truth = samples.foreign[: samples.own].astype(np.float64)
+    size = geometry_scores(samples.geometry[: samples.own], truth, folds)
+    geometry = _subjects(samples, size, np.zeros(samples.own, bool))
+    names = sorted(set(subjects.kinds[foreign].tolist()))
+    return Evaluation(
+        system=SYSTEM,
+        bundle=bundle,
+        protocol=protocol,
+        n=samples.own,
+        figures=figures,
+        baseline={
+            "gate_auroc": geometry.auroc(foreign),
+            "gate_auroc_real_images": geometry.auroc(real),
+        },
+        strata={
+            name: {
+                "gate_auroc": subjects.auroc(subjects.kinds == name),
+                "foreign_refused": subjects.refused(subjects.kinds == name),
+            }
+            for name in names
+        },
+        charts=(_distribution(samples, judged),),
+        examples=_examples(samples, judged, cases, options),
+        notes=_notes(samples, judged),
+    )
+
+
+def _subjects(samples: GateSamples, scores: Floats, refused: npt.NDArray[np.bool_]) -> _Subjects:
+    places: dict[tuple[str, str], list[int]] = {}
+    owners = zip(samples.kinds[: samples.own], samples.patients, strict=False)
+    for place, owner in enumerate(owners):
+        places.setdefault(owner, []).append(place)
+    hardest = [
+        scores[own].min() if kind else scores[own].max() for (kind, _), own in places.items()
+    ]
+    passed = [
+        float((~refused[own]).any() if kind else (~refused[own]).all())
+        for (kind, _), own in places.items()
+    ]
+    kinds = np.array([kind for kind, _ in places])
+    return _Subjects(kinds, np.asarray(hardest), np.asarray(passed))
+
+
+def _distribution(samples: GateSamples, judged: Judged) -> Distribution:
+    kinds = np.array(samples.kinds[: samples.own])
+    values = {kind or "liver": judged.scores[kinds == kind] for kind in sorted(set(kinds.tolist()))}
+    return Distribution("Score by kind", "score", values)
+
+
+def _notes(samples: GateSamples, judged: Judged) -> tuple[str, ...]:
+    foreign = samples.foreign[: samples.own]
+    livers = len({p for p, k in zip(samples.patients, samples.kinds, strict=True) if not k})
+    wrong = [samples.ids[p] for p in np.flatnonzero(judged.refused & ~foreign)]
+    passed = [samples.ids[p] for p in np.flatnonzero(~judged.refused & foreign)]
+    return (
+        f"{int((~foreign).sum())} images of livers and {int(foreign.sum())} of "
+        f"{len(set(samples.kinds) - {''})} other kinds count; {livers} patients with a liver are "
+        "learned from in all",
+        "figures are per patient and foreign subject: of several images the one that the gate "
+        "judges worst; intervals are bootstraps over them",
+        f"limit {judged.limit:.3f}",
+        f"livers refused: {_listed(wrong)}",
+        f"foreign images let through: {_listed(passed)}",
+        "baseline: logistic regression on image size and fan crop, same folds",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "none") + more
+
+
+def _examples(
+    samples: GateSamples, judged: Judged, cases: Sequence[Case], options: Options
+) -> tuple[Example, ...]:
+    """Foreign images that look least and livers that look most foreign, and the reverse."""
+    foreign = samples.foreign[: samples.own]
+    error = np.where(foreign, -judged.scores, judged.scores)
+    order = np.argsort(error, kind="stable")
+    half = min(EXAMPLES, len(order) // 2)
+    chosen = [(int(place), True) for place in order[:half]]
+    chosen += [(int(place), False) for place in order[::-1][:half]]
+    return tuple(
+        Example(
+            f"{cases[place].id}, {cases[place].kind or 'liver'}: score {judged.scores[place]:.2f}",
+            draw(options.read(cases[place])),
+            good,
+        )
+        for place, good in chosen
+    )
+
+
+def _mean(values: npt.NDArray[np.floating]) -> float:
+    return float(values.mean())

@@ -1,0 +1,62 @@
+"""The gate before the pathways: what shows no liver is read by no model.
+
+Without its model the frames are read all the same, and the report says that nobody looked whether
+they show a liver: a radiologist sees at a glance that an image is a heart, but not what a node that
+withheld every answer would have found. Who wants no gate turns it off, and no report speaks of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.bundle import Bundle
+from models.errors import BundleError
+from workers.analysis.loaded import identity
+from workers.findings import Dropped, Frame, Prompt, Reason
+
+SUBJECT = "liver check"
+_SYSTEM = "frame.gate"
+
+
+class FrameGate:
+    """Says which frames may be read; a bundle that is no gate is a BundleError."""
+
+    def __init__(self, gate: Any, bundle: Bundle) -> None:
+        check_gate(bundle)
+        self.model = identity(bundle)
+        self._gate = gate
+
+    def split(self, frames: Sequence[Frame]) -> tuple[list[Frame], list[Dropped]]:
+        """The frames that show a liver, and the others, each with its score."""
+        passed: list[Frame] = []
+        refused: list[Dropped] = []
+        verdicts = self._gate.read([frame.image for frame in frames])
+        for frame, verdict in zip(frames, verdicts, strict=True):
+            if verdict.is_liver:
+                passed.append(frame)
+            else:
+                ref = frame.ref
+                why = Dropped(ref.sop_instance_uid, ref.number, Reason.NOT_LIVER, str(verdict))
+                refused.append(why)
+        return passed, refused
+
+    def note(self, prompt: Prompt, frame: Frame) -> str | None:
+        """What the report says of a frame in which an operator pointed, who is not overruled; None
+        where it shows a liver."""
+        (verdict,) = self._gate.read([frame.image])
+        if verdict.is_liver:
+            return None
+        return (
+            f"Prompt {prompt.id} points at a frame that does not look like a liver ({verdict}); it "
+            "was outlined because an operator asked for it."
+        )
+
+
+def check_gate(bundle: Bundle) -> None:
+    """Raises BundleError for a bundle that is no gate."""
+    if bundle.system != _SYSTEM:
+        raise BundleError(
+            f"bundle {bundle.name!r} of the system {bundle.system!r} refuses nothing: name one of "
+            f"{_SYSTEM!r} in analysis.gate_bundle, or none"
+        )

@@ -75,4 +75,4 @@ PATTERNS: Mapping[str, Callable[[np.random.Generator, tuple[int, int]], Picture]
 
 
 def _grey(levels: npt.NDArray[np.floating]) -> Picture:
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)

@@ -42,7 +42,7 @@ class _Subjects:
 
     @property
     def foreign(self) -> Floats:
-        return (self.kinds != "").astype(np.float64)
+        return np.asarray(self.kinds != "", np.float64)
 
     def auroc(self, chosen: npt.NDArray[np.bool_]) -> Figure:
         """Of the livers against the chosen foreign subjects."""

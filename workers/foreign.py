@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib import cbook
+from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
@@ -183,7 +183,8 @@ def _foreign(copies: int) -> Iterator[tuple[str, str, str, Grey]]:
 
 def _photograph(name: str) -> Grey:
     if name == "hopper":
-        with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        file = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
+        with Image.open(file) as image:
             return np.asarray(image.convert("L"))
     return np.asarray(Image.fromarray(load_sample_image(f"{name}.jpg")).convert("L"))
 

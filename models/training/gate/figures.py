@@ -75,20 +75,24 @@ def evaluation_of(
     real = foreign & np.array(["(" not in kind for kind in subjects.kinds])
     figures = {
         "gate_auroc": subjects.auroc(foreign),
-        "gate_auroc_real_images": subjects.auroc(real),
         "false_refusals": subjects.refused(~foreign),
         "foreign_refused": subjects.refused(foreign),
-        "foreign_refused_real_images": subjects.refused(real),
     }
     if known is not None:
         again = _subjects(samples, known.scores, known.refused)
         figures["gate_auroc_known_kinds"] = again.auroc(foreign)
         figures["foreign_refused_known_kinds"] = again.refused(foreign)
-        figures["foreign_refused_known_kinds_real_images"] = again.refused(real)
         figures["false_refusals_known_kinds"] = again.refused(~foreign)
+        if real.any():
+            figures["foreign_refused_known_kinds_real_images"] = again.refused(real)
     truth = samples.foreign[: samples.own].astype(np.float64)
     size = geometry_scores(samples.geometry[: samples.own], truth, folds)
     geometry = _subjects(samples, size, np.zeros(samples.own, bool))
+    baseline = {"gate_auroc": geometry.auroc(foreign)}
+    if real.any():  # without any there is nothing to draw a bootstrap from
+        figures["gate_auroc_real_images"] = subjects.auroc(real)
+        figures["foreign_refused_real_images"] = subjects.refused(real)
+        baseline["gate_auroc_real_images"] = geometry.auroc(real)
     names = sorted(set(subjects.kinds[foreign].tolist()))
     return Evaluation(
         system=SYSTEM,
@@ -96,10 +100,7 @@ def evaluation_of(
         protocol=protocol,
         n=samples.own,
         figures=figures,
-        baseline={
-            "gate_auroc": geometry.auroc(foreign),
-            "gate_auroc_real_images": geometry.auroc(real),
-        },
+        baseline=baseline,
         strata={
             name: {
                 "gate_auroc": subjects.auroc(subjects.kinds == name),

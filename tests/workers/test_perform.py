@@ -211,7 +211,7 @@ def test_a_prompt_makes_a_new_version_with_the_outline_and_once_only(
     db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
 ) -> None:
     (uid, box), performer = pointed, Performer(settings, db)
-    prompt, _ = studies.segment(db, uid, box)
+    prompt, _ = studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     made = results.of_study(db, uid)
     assert [one.kind for one in made if one.version == 2] == [
@@ -236,7 +236,7 @@ def test_a_prompt_that_is_taken_back_makes_a_version_without_the_outline(
 ) -> None:
     """Not the first version again, of which the PACS would hear nothing."""
     (uid, box), performer = pointed, Performer(settings, db)
-    prompt, _ = studies.segment(db, uid, box)
+    prompt, _ = studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     studies.take_back(db, uid, prompt.id)
     assert performer.perform(claimed(db), Stages())
@@ -253,7 +253,7 @@ def test_a_late_instance_loses_no_outline(
     db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
 ) -> None:
     (uid, box), performer = pointed, Performer(settings, db)
-    studies.segment(db, uid, box)
+    studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     dataset = study()
     dataset.StudyInstanceUID = uid

@@ -155,6 +155,10 @@ class Analysis(Section):
     joint_bundle: str = Field(
         "lesion-joint", description="outlines what `hepanode studies segment` points at"
     )
+    hepatorenal_bundle: str = Field(
+        "fat-hepatorenal",
+        description="reads the pairs that `hepanode studies hepatorenal` points at",
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)

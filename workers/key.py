@@ -16,7 +16,7 @@ FORMAT = 2  # raised when the same findings would be written differently
 
 _IRRELEVANT = {
     *("device", "threads", "time_limit", "bundle_folders"),
-    *("lesion_bundle", "fat_bundle", "joint_bundle"),
+    *("lesion_bundle", "fat_bundle", "joint_bundle", "hepatorenal_bundle"),
 }
 
 
@@ -36,9 +36,9 @@ def result_key(
     """SHA-256 in hex over inputs, models (weights and cards) and settings.
 
     The node's own results do not count as input: their return must not make a new version. Nor
-    does the joint model of a study without prompts, whose key is the one it had before there were
-    any; ``chosen`` does not hold it then. A prompt that was taken back counts, see
-    ``node.tracking.prompts``.
+    does the model of prompts that a study does not have: its key is the one it had before there
+    were any of that sort; ``chosen`` does not hold the model then. A prompt that was taken back
+    counts, see ``node.tracking.prompts``.
     """
     material: dict[str, Any] = {
         "format": FORMAT,

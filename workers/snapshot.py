@@ -20,6 +20,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "lesion": findings.lesion_model,
         "fat": findings.fat_model,
         "joint": findings.joint_model,
+        "hepatorenal": findings.hepatorenal_model,
     }
     record: dict[str, Any] = {
         "version": version,
@@ -48,6 +49,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                 for lesion in findings.lesions
             ],
             "prompted": [_prompted(lesion) for lesion in findings.prompted],
+            "hepatorenal": asdict(findings.hepatorenal) if findings.hepatorenal else None,
             "fat": _fat(findings),
             "thresholds": findings.thresholds,
             "abstentions": [asdict(abstention) for abstention in findings.abstentions],

@@ -9,6 +9,7 @@ from node.cli import (
     config,
     database,
     deliveries,
+    hepatorenal,
     models,
     network,
     processes,
@@ -46,6 +47,7 @@ command(app)(network.echo)
 command(app)(doctor)
 command(studies.app)(clinical.clinical)
 command(studies.app)(segment.segment)
+command(studies.app)(hepatorenal.hepatorenal)
 for verb in (training.train, training.evaluate, training.simulate):
     command(models.app)(verb)
 for noun in (studies, runs, results, deliveries, models, config, database):

@@ -279,11 +279,11 @@ def install(
 def _try_to_read(name: str, settings: Settings, bundle: Bundle) -> None:
     """Opens the bundle, and each pathway that would read with it under a name."""
     from models.registry import open_system
-    from workers.analysis import JOINT, PATHWAYS, check_outlines
+    from workers.analysis import ASKED, PATHWAYS
 
     system = open_system(bundle)
-    if JOINT in pathways(name, settings):
-        check_outlines(bundle)
+    for pathway in ASKED.keys() & pathways(name, settings):
+        ASKED[pathway](system, bundle)
     for pathway in PATHWAYS.keys() & pathways(name, settings):
         try:
             PATHWAYS[pathway](system, bundle, settings.analysis.key_frames)

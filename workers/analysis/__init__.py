@@ -12,22 +12,25 @@ from models.bundle import Bundle
 from models.errors import ModelError
 from node.settings import Analysis
 from workers.analysis.fat import FatPathway
+from workers.analysis.hepatorenal import SUBJECT as INDEX
+from workers.analysis.hepatorenal import HepatorenalPathway, beside, check_reads_indices
 from workers.analysis.lesion import LesionPathway
 from workers.analysis.loaded import LoadedModels, identity
-from workers.analysis.pathway import Conclusion, Pathway
+from workers.analysis.pathway import AskedPathway, Conclusion, Pathway
 from workers.analysis.prompted import SUBJECT as PROMPTED
 from workers.analysis.prompted import PromptedPathway, check_outlines
 from workers.findings import Abstention, Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.stages import Stages
 
 __all__ = [
-    "JOINT",
+    "ASKED",
     "PATHWAYS",
     "Asked",
     "LoadedModels",
     "Plan",
     "analyse",
     "check_outlines",
+    "check_reads_indices",
     "identity",
     "plan",
 ]
@@ -38,7 +41,17 @@ PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
     "lesion": LesionPathway,
     "fat": FatPathway,
 }
-JOINT = "joint"
+JOINT, HEPATORENAL = "joint", "hepatorenal"
+ASKED: dict[str, Callable[[Any, Bundle], AskedPathway]] = {
+    JOINT: PromptedPathway,
+    HEPATORENAL: HepatorenalPathway,
+}
+"""What reads only where operators point."""
+
+READS = {"point": JOINT, "box": JOINT, "hepatorenal": HEPATORENAL}
+"""By a prompt's kind which of them reads it."""
+
+_SUBJECTS = {JOINT: PROMPTED, HEPATORENAL: INDEX}
 _BATCH = 8
 
 Asked = tuple[Prompt, Frame | Dropped]
@@ -60,10 +73,11 @@ class Plan:
         }
 
 
-def plan(models: LoadedModels, settings: Analysis, *, prompted: bool = False) -> Plan:
-    """The bundles that are configured now, verified, not yet loaded; the joint one's only where
-    operators pointed."""
-    names = (*PATHWAYS, *[JOINT] * prompted)
+def plan(models: LoadedModels, settings: Analysis, kinds: Iterable[str] = ()) -> Plan:
+    """The bundles that are configured now, verified, not yet loaded; those that read prompts only
+    where there is one of their ``kinds``."""
+    wanted = {READS[kind] for kind in kinds}
+    names = (*PATHWAYS, *(name for name in ASKED if name in wanted))
     return Plan({name: models.verify(getattr(settings, f"{name}_bundle")) for name in names})
 
 
@@ -92,12 +106,14 @@ def analyse(
                 pathway.read(batch)
     if not used:
         abstentions.append(Abstention("study", Reason.NO_FRAMES))
-    joint = _prompted(chosen, asked, models, settings, stages, abstentions)
-    outlined = joint.conclude() if joint else Conclusion()
-    seen = dict.fromkeys((*used, *(one.frame for one in outlined.prompted)))
-    conclusions = {name: pathway.conclude() for name, pathway in pathways.items()}
-    lesion = conclusions.get("lesion", Conclusion())
-    fat = conclusions.get("fat", Conclusion())
+    answering = _asked(chosen, asked, models, settings, stages, abstentions)
+    conclusions = {name: one.conclude() for name, one in (pathways | answering).items()}
+    lesion, fat, outlined, index = (
+        conclusions.get(name, Conclusion()) for name in ("lesion", "fat", JOINT, HEPATORENAL)
+    )
+    asked_frames = [one.frame for one in outlined.prompted]
+    asked_frames += [one.frame for one in index.hepatorenal.pairs] if index.hepatorenal else []
+    seen = dict.fromkeys((*used, *asked_frames))
     return StudyFindings(
         lesion_model=pathways["lesion"].model if "lesion" in pathways else None,
         fat_model=pathways["fat"].model if "fat" in pathways else None,
@@ -109,14 +125,18 @@ def analyse(
         abstentions=(
             *abstentions,
             *lesion.abstentions,
+            *index.abstentions,
             *fat.abstentions,
             *outlined.abstentions,
         ),
-        heatmaps=(*lesion.heatmaps, *fat.heatmaps, *outlined.heatmaps),
+        heatmaps=(*lesion.heatmaps, *index.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
-        joint_model=joint.model if joint else None,
+        notes=beside(index.hepatorenal, fat.fat),
+        joint_model=answering[JOINT].model if JOINT in answering else None,
         prompted=outlined.prompted,
+        hepatorenal_model=answering[HEPATORENAL].model if HEPATORENAL in answering else None,
+        hepatorenal=index.hepatorenal,
     )
 
 
@@ -142,31 +162,32 @@ def _open(
     return pathways
 
 
-def _prompted(
+def _asked(
     chosen: Plan,
     asked: Iterable[Asked],
     models: LoadedModels,
     settings: Analysis,
     stages: Stages,
     abstentions: list[Abstention],
-) -> PromptedPathway | None:
-    """The prompts read; None where there are none or nothing can read them."""
-    if JOINT not in chosen.bundles:
-        return None
-    pathway = None
-    try:
-        if (bundle := chosen.bundles[JOINT]) is not None:
-            with stages.stage("load models"):
-                pathway = PromptedPathway(models.system(bundle), bundle)
-    except ModelError as error:
-        log.error("%s", error)
-    if pathway is None:
-        abstentions.append(_unavailable(PROMPTED, JOINT, settings))
-        return None
-    for prompt, frame in asked:
-        with stages.stage(JOINT):
-            pathway.read(prompt, frame)
-    return pathway
+) -> dict[str, AskedPathway]:
+    """The prompts read by what reads their kind, where it is available."""
+    answering: dict[str, AskedPathway] = {}
+    for name in ASKED:
+        if name not in chosen.bundles:
+            continue
+        try:
+            if (bundle := chosen.bundles[name]) is not None:
+                with stages.stage("load models"):
+                    answering[name] = ASKED[name](models.system(bundle), bundle)
+                continue
+        except ModelError as error:
+            log.error("%s", error)
+        abstentions.append(_unavailable(_SUBJECTS[name], name, settings))
+    for prompt, frame in asked if answering else ():
+        if reader := answering.get(READS[prompt.kind]):
+            with stages.stage(READS[prompt.kind]):
+                reader.read(prompt, frame)
+    return answering
 
 
 def _unavailable(subject: str, name: str, settings: Analysis) -> Abstention:

@@ -15,7 +15,7 @@ from models.images.contours import mask_outline
 from models.lesion import clicks
 from workers.analysis.diameters import diameters
 from workers.analysis.loaded import identity
-from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion
+from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion, at_prompt
 from workers.findings import (
     Abstention,
     Diameters,
@@ -125,10 +125,7 @@ class PromptedPathway:
         return "; ".join([IF_A_LESION, *[EQUAL_PRIOR] * (label in self._calibrated)])
 
     def _abstain(self, subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> None:
-        where = f"prompt {prompt.id}, frame {prompt.number} of {prompt.sop_instance_uid}"
-        self._abstentions.append(
-            Abstention(subject, reason, f"{where}: {detail}" if detail else where)
-        )
+        self._abstentions.append(at_prompt(subject, reason, prompt, detail))
 
 
 def _capture(lesion: PromptedLesion, frame: Frame) -> HeatmapFinding:

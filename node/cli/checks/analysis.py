@@ -45,7 +45,12 @@ def models(settings: Settings) -> Iterator[Finding]:
     from models.registry import load_bundle
 
     analysis = settings.analysis
-    for name in (analysis.lesion_bundle, analysis.fat_bundle, analysis.joint_bundle):
+    for name in (
+        analysis.lesion_bundle,
+        analysis.fat_bundle,
+        analysis.joint_bundle,
+        analysis.hepatorenal_bundle,
+    ):
         try:
             bundle = load_bundle(name, settings.bundle_folders)
         except BundleError as error:

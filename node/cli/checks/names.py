@@ -30,7 +30,7 @@ def check(settings: Settings) -> None:
         if view not in views:
             raise _unknown("analysis.view_words", view, "view", views)
     bundles = find_bundles(analysis.bundle_folders)
-    for key in ("lesion_bundle", "fat_bundle", "joint_bundle"):
+    for key in ("lesion_bundle", "fat_bundle", "joint_bundle", "hepatorenal_bundle"):
         if (name := getattr(analysis, key)) not in bundles:
             raise _unknown(f"analysis.{key}", name, "bundle", bundles)
 

@@ -167,6 +167,10 @@ class Analysis(Section):
     gate_bundle: str = Field(
         "gate", description="refuses frames that show no liver; empty: none is refused"
     )
+    hepatorenal_bundle: str = Field(
+        "fat-hepatorenal",
+        description="reads the pairs that `hepanode studies hepatorenal` points at",
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,11 @@ class Reason(StrEnum):
     NOTHING_OUTLINED = "nothing-outlined"
     BOX_NEEDED = "box-needed"
     NOT_LIVER = "not-liver"
+    REGIONS_OVERLAP = "regions-overlap"
+    REGIONS_APART = "regions-apart"
+    REGION_DARK = "region-dark"
+    REGION_SATURATED = "region-saturated"
+    BEYOND_FITTED = "beyond-fitted"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -67,6 +73,11 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NOTHING_OUTLINED: "the model outlines nothing there",
     Reason.BOX_NEEDED: "the model was validated for this with boxes only, and clicks were given",
     Reason.NOT_LIVER: "does not look like a liver",
+    Reason.REGIONS_OVERLAP: "the liver and the kidney region overlap",
+    Reason.REGIONS_APART: "the liver and the kidney region lie at too different depths",
+    Reason.REGION_DARK: "a region is black in part: beyond the fan, in a vessel or in a shadow",
+    Reason.REGION_SATURATED: "a region is saturated",
+    Reason.BEYOND_FITTED: "the index lies beyond those that the model was fitted on",
 }
 
 
@@ -179,10 +190,11 @@ class LesionFinding:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What an operator pointed at: one lesion in one stored frame.
+    """What an operator pointed at in one stored frame: a lesion, or a pair of regions.
 
-    points : clicks for the kind 'point', the upper left and lower right corner for 'box'. They are
-    as they were given: whole numbers are the middles of pixels (SCOORD has them at their corners)
+    points : clicks for the kind 'point', the upper left and lower right corner for 'box', a place
+    in the liver and one in the kidney for 'hepatorenal'. They are as they were given: whole numbers
+    are the middles of pixels (SCOORD has them at their corners)
     """
 
     id: int
@@ -193,8 +205,8 @@ class Prompt:
 
     @property
     def inside(self) -> tuple[Point, ...]:
-        """The points that must lie on tissue: the clicks, or the middle of the box."""
-        if self.kind == "point":
+        """The points that must lie on tissue: the clicks or places, or the middle of the box."""
+        if self.kind != "box":
             return self.points
         (x0, y0), (x1, y1) = self.points
         return (((x0 + x1) / 2, (y0 + y1) / 2),)
@@ -203,6 +215,8 @@ class Prompt:
         parts = [f"{x:g}, {y:g}" for x, y in self.points]
         if self.kind == "box":
             return f"box from {' to '.join(parts)}"
+        if self.kind == "hepatorenal":
+            return "liver at {}; kidney at {}".format(*parts)
         return f"{'click' if len(parts) == 1 else 'clicks'} at {'; '.join(parts)}"
 
 
@@ -241,6 +255,51 @@ class FatFinding:
     frames_not_counted: int = 0
 
 
+class Bounded(NamedTuple):
+    """A value with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RegionPair:
+    """What one pair of squares, in liver and kidney where an operator pointed, says.
+
+    liver, kidney : upper left and lower right corner; whole numbers are corners of pixels, as
+    SCOORD has them. liver_level, kidney_level : mean echo level 0..255. index : liver over kidney
+    depth_gap : how much deeper the kidney's square lies, in pixels, and in mm where calibrated
+    """
+
+    prompt: Prompt
+    frame: FrameRef
+    liver: tuple[Point, Point]
+    kidney: tuple[Point, Point]
+    liver_level: float
+    kidney_level: float
+    index: float
+    depth_gap: float
+    depth_gap_mm: float | None
+
+
+@dataclass(frozen=True)
+class HepatorenalFinding:
+    """The study's hepatorenal index, the median of its pairs, and the fat that goes with it.
+
+    fat : per cent, on the scale of the bundle's reference, with the interval that holds four of
+    five patients. p_5, p_10 : probability of >= 5 and >= 10 % on that scale, with 95 % intervals.
+    All are None where the index lies beyond those fitted on.
+    """
+
+    index: float
+    fat: Bounded | None
+    p_5: Bounded | None
+    p_10: Bounded | None
+    pairs: tuple[RegionPair, ...]
+    model: ModelIdentity
+
+
 @dataclass(frozen=True)
 class HeatmapFinding:
     """A map over one frame: what is drawn on a key frame.
@@ -259,6 +318,7 @@ class HeatmapFinding:
     model: ModelIdentity
     outline: tuple[Point, ...] = ()
     prompted: PromptedLesion | None = None
+    pair: RegionPair | None = None
 
 
 @dataclass(frozen=True)
@@ -303,6 +363,8 @@ class StudyFindings:
     joint_model: ModelIdentity | None = None
     gate_model: ModelIdentity | None = None
     prompted: tuple[PromptedLesion, ...] = ()
+    hepatorenal_model: ModelIdentity | None = None
+    hepatorenal: HepatorenalFinding | None = None
 
     @property
     def region_models(self) -> tuple[ModelIdentity, ...]:

@@ -35,9 +35,9 @@ def result_key(
     """SHA-256 in hex over inputs, models (weights and cards) and settings.
 
     The node's own results do not count as input: their return must not make a new version. Nor do
-    the models that read prompts in a study without any, whose key is the one it had before;
-    ``chosen`` does not hold them then. A prompt that was taken back counts, see
-    ``node.tracking.prompts``. factors : only those that a chosen model reads.
+    the models of prompts that a study does not have: its key is the one it had before there were
+    any of that sort; ``chosen`` does not hold the models then. A prompt that was taken back counts,
+    see ``node.tracking.prompts``. factors : only those that a chosen model reads.
     """
     material: dict[str, Any] = {
         "format": FORMAT,

@@ -53,7 +53,7 @@ class Performer:
         with stages.stage("select"):
             selection = select(self._stored(claim), analysis)
             standing = [one for one in claim.prompts if one.taken_back_at is None]
-            chosen = plan(self._models, analysis, prompted=bool(standing))
+            chosen = plan(self._models, analysis, {one.kind for one in standing})
             factors = self._factors(claim, chosen, paths)
         key = result_key(
             claim.study_instance_uid,
@@ -138,6 +138,8 @@ class Performer:
         """Build the result objects and store each as soon as it exists."""
 
         pointed = {lesion.frame: lesion.prompt.inside for lesion in findings.prompted}
+        if findings.hepatorenal is not None:
+            pointed |= {pair.frame: pair.prompt.inside for pair in findings.hepatorenal.pairs}
 
         def source_of(ref: FrameRef) -> NDArray[np.uint8]:
             path = paths[ref.sop_instance_uid]
@@ -189,7 +191,8 @@ class Performer:
 def _taken_back(prompts: Iterable[tracking.Prompt]) -> Iterator[str]:
     for one in prompts:
         if one.taken_back_at is not None:
-            yield f"An operator took prompt {one.id} back: no outline of it stands any more."
+            what = "no index" if one.kind == "hepatorenal" else "no outline"
+            yield f"An operator took prompt {one.id} back: {what} of it stands any more."
 
 
 def _decode(

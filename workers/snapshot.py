@@ -21,6 +21,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "fat": findings.fat_model,
         "joint": findings.joint_model,
         "gate": findings.gate_model,
+        "hepatorenal": findings.hepatorenal_model,
     }
     record: dict[str, Any] = {
         "version": version,
@@ -50,6 +51,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                 for lesion in findings.lesions
             ],
             "prompted": [_prompted(lesion) for lesion in findings.prompted],
+            "hepatorenal": asdict(findings.hepatorenal) if findings.hepatorenal else None,
             "fat": _fat(findings),
             "thresholds": findings.thresholds,
             "abstentions": [asdict(abstention) for abstention in findings.abstentions],

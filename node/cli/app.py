@@ -10,6 +10,7 @@ from node.cli import (
     database,
     deliveries,
     folders,
+    hepatorenal,
     models,
     network,
     processes,
@@ -47,6 +48,7 @@ command(app)(network.echo)
 command(app)(doctor)
 command(studies.app)(clinical.clinical)
 command(studies.app)(segment.segment)
+command(studies.app)(hepatorenal.hepatorenal)
 for verb in (training.train, training.evaluate, folders.simulate, folders.foreign):
     command(models.app)(verb)
 for noun in (studies, runs, results, deliveries, models, config, database):

@@ -119,6 +119,8 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
                 f"    {_percentages(reading['probabilities'])}, "
                 f"frame {reading['frame']} of {reading['sop_instance_uid']}"
             )
+    if index := findings.get("hepatorenal"):
+        _print_hepatorenal(index)
     if fat := findings.get("fat"):
         percent = "no number" if fat["fat_percent"] is None else f"{fat['fat_percent']:.1f} %"
         say(
@@ -132,6 +134,28 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
     for abstention in findings.get("abstentions") or []:
         why = because(abstention["reason"], abstention.get("detail") or "")
         say(f"  not answered, {abstention['subject']}: {why}")
+
+
+def _print_hepatorenal(found: Mapping[str, Any]) -> None:
+    pairs = found["pairs"]
+    median = f", the median of {len(pairs)} pairs" if len(pairs) > 1 else ""
+    said = "fat not answered"
+    if found["fat"] is not None:
+        fat, low, high = found["fat"]
+        (p_5, *_), (p_10, *_) = found["p_5"], found["p_10"]
+        said = (
+            f"liver cells with fat {fat:.1f} % ({low:.0f} to {high:.0f}), "
+            f"{_percentages({'5 % or more:': p_5, '10 % or more:': p_10})}"
+        )
+    say(f"  hepatorenal index {found['index']:.3f}{median}; {said}")
+    for pair in pairs:
+        prompt = pair["prompt"]
+        say(
+            f"    prompt {prompt['id']}: index {pair['index']:.3f}, "
+            f"liver {pair['liver_level']:.1f} over kidney {pair['kidney_level']:.1f}, "
+            f"frame {pair['frame']['number']} of {pair['frame']['sop_instance_uid']}, "
+            f"{place(prompt['kind'], prompt['points'])}"
+        )
 
 
 def _size(lesion: Mapping[str, Any]) -> str:

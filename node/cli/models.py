@@ -272,15 +272,16 @@ def install(
 def _try_to_read(name: str, settings: Settings, bundle: Bundle) -> None:
     """Opens the bundle, and each pathway that would read with it under a name."""
     from models.registry import open_system
-    from workers.analysis import GATE, JOINT, PATHWAYS, READERS, check_gate, check_outlines
+    from workers.analysis import ASKED, GATE, PATHWAYS, READERS, check_gate
 
     system = open_system(bundle)
-    if JOINT in pathways(name, settings):
-        check_outlines(bundle)
-    if GATE in pathways(name, settings):
+    reads_for = pathways(name, settings)
+    if GATE in reads_for:
         check_gate(bundle)
-    for reader in READERS.keys() & pathways(name, settings):
+    for reader in READERS.keys() & reads_for:
         READERS[reader](system, bundle, {})
+    for asked in ASKED.keys() & reads_for:
+        ASKED[asked](system, bundle)
     for pathway in PATHWAYS.keys() & pathways(name, settings):
         try:
             PATHWAYS[pathway](system, bundle, settings.analysis.key_frames)

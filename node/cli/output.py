@@ -119,10 +119,15 @@ def plural(count: int, word: str, many: str = "") -> str:
 
 
 def place(kind: str, points: Sequence[Sequence[float]]) -> str:
-    """Where an operator pointed: ``box 120,80,240,190``, ``clicks 20,40 22,41``."""
+    """Where an operator pointed: ``box 120,80,240,190``, ``clicks 20,40 22,41``, ``liver 259,197
+    kidney 258,265``."""
     corners = [f"{x:g},{y:g}" for x, y in points]
     if kind == "box":
         return f"box {','.join(corners)}"
+    if kind == "hepatorenal":
+        return " ".join(
+            f"{organ} {at}" for organ, at in zip(("liver", "kidney"), corners, strict=True)
+        )
     return f"{'click' if len(corners) == 1 else 'clicks'} {' '.join(corners)}"
 
 

@@ -1,6 +1,6 @@
 """``hepanode studies``: what arrived, what became of it, and analyse it again.
 
-``studies segment`` is in a file of its own.
+``studies segment`` and ``studies hepatorenal`` are in files of their own.
 """
 
 from __future__ import annotations

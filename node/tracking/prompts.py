@@ -1,4 +1,4 @@
-"""Where operators pointed: read here, recorded by ``studies.segment``, which opens the run.
+"""Where operators pointed: read here, recorded by ``studies.point_at``, which opens the run.
 
 A prompt is taken back, never deleted: a PACS that was told of it must be told that it is gone, so
 a study that had one is another input than a study that never had.
@@ -13,6 +13,9 @@ import sqlalchemy as sa
 from node.tracking.database import Database
 from node.tracking.records import NewPrompt, Prompt
 from node.tracking.schema import prompts, studies
+
+VERBS = {"point": "segment", "box": "segment", "hepatorenal": "hepatorenal"}
+"""By a prompt's kind the command that gives it, which is the cause of its runs."""
 
 _COLUMNS = [prompts.c[name] for name in Prompt.__dataclass_fields__]
 

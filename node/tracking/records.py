@@ -90,11 +90,12 @@ class Run:
 
 @dataclass(frozen=True)
 class NewPrompt:
-    """What an operator points at in a stored frame, for the joint system to outline.
+    """What an operator points at in a stored frame.
 
-    frame : from 1. kind : 'point' or 'box'. coordinates : x, y of each click in the one lesion,
-    or of the box's upper left and lower right corner; pixels of the whole stored frame, whose
-    whole numbers are the middles of pixels, the first 0.
+    frame : from 1. kind : 'point' or 'box' for a lesion to be outlined, 'hepatorenal' for a pair
+    of regions to be compared. coordinates : x, y of each click in the one lesion, of the box's
+    upper left and lower right corner, or of the middles in liver and kidney; pixels of the whole
+    stored frame, whose whole numbers are the middles of pixels, the first 0.
     """
 
     sop_instance_uid: str

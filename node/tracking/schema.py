@@ -112,8 +112,8 @@ prompts = Table(
     Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("frame", Integer, nullable=False),  # from 1
-    Column("kind", String(16), nullable=False),  # point, box
-    Column("coordinates", JSON, nullable=False),  # [x, y] of each click, or of two corners
+    Column("kind", String(16), nullable=False),  # point, box, hepatorenal
+    Column("coordinates", JSON, nullable=False),  # [x, y] of each click, corner or middle
     Column("created_at", UTCDateTime, nullable=False),
     Column("taken_back_at", UTCDateTime),
 )
@@ -124,8 +124,7 @@ runs = Table(
     Column("id", Integer, primary_key=True),
     Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
     Column("state", String(16), nullable=False),
-    # received, late-instance, reprocess, segment or clinical
-    Column("cause", String(32), nullable=False),
+    Column("cause", String(32), nullable=False),  # received, late-instance, reprocess, …
     Column("urgent", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", UTCDateTime, nullable=False),

@@ -151,10 +151,10 @@ def reprocess(db: Database, study_instance_uid: str, now: datetime | None = None
         return open_run(connection, study_id, "reprocess", now or utcnow())
 
 
-def segment(
+def point_at(
     db: Database, study_instance_uid: str, new: NewPrompt, now: datetime | None = None
 ) -> tuple[Prompt, int | None]:
-    """Record a prompt and open a run, which outlines what it and the earlier ones point at.
+    """Record a prompt and open a run, which reads what it and the earlier ones point at.
 
     The prompt with the new run's id; one that stands already is given back with None, and nothing
     is done. Raises as ``reprocess`` does.
@@ -166,7 +166,7 @@ def segment(
             if known.taken_back_at is None and _same(known, new):
                 return known, None
         made = prompts.insert(connection, study_id, new, at)
-        return made, open_run(connection, study_id, "segment", at)
+        return made, open_run(connection, study_id, prompts.VERBS[new.kind], at)
 
 
 def enter(
@@ -213,16 +213,18 @@ def take_back(
     at = now or utcnow()
     with db.writing() as connection:
         study_id = _complete(connection, study_instance_uid)
-        standing = [
-            one.id for one in prompts.of_study(connection, study_id) if one.taken_back_at is None
-        ]
+        standing = {
+            one.id: one
+            for one in prompts.of_study(connection, study_id)
+            if one.taken_back_at is None
+        }
         if prompt_id not in standing:
             raise NotFound(
                 f"study {study_instance_uid} has no prompt {prompt_id} to take back; there "
                 + (f"stand {', '.join(map(str, standing))}" if standing else "stands none")
             )
         prompts.mark_taken_back(connection, prompt_id, at)
-        return open_run(connection, study_id, "segment", at)
+        return open_run(connection, study_id, prompts.VERBS[standing[prompt_id].kind], at)
 
 
 def _same(known: Prompt, new: NewPrompt) -> bool:

@@ -98,6 +98,26 @@ SNAPSHOT = {
                 (4, "point", [[4, 4]], {}, None, None, None),
             )
         ],
+        "hepatorenal": {
+            "index": 1.2345,
+            "fat": [16.2, 3.1, 40.0],
+            "p_5": [0.71, 0.5, 0.8],
+            "p_10": [0.55, 0.4, 0.7],
+            "pairs": [
+                {
+                    "prompt": {
+                        "id": number,
+                        "kind": "hepatorenal",
+                        "points": [[259, 197], [258, 265]],
+                    },
+                    "frame": {"sop_instance_uid": f"{COMPLETE}.1.1", "number": 2},
+                    "liver_level": 100.0,
+                    "kidney_level": 81.0,
+                    "index": 1.2345,
+                }
+                for number in (5, 6)
+            ],
+        },
         "fat": {
             "fat_percent": 12.34,
             "p_5": 0.91,

@@ -136,6 +136,20 @@ def test_what_operators_pointed_at_is_explained(filled: Filled) -> None:
     )
 
 
+def test_a_hepatorenal_index_is_explained_with_its_pairs(filled: Filled) -> None:
+    node, night = filled
+    lines = node("runs", "explain", str(night.done_run)).out.splitlines()
+    at = lines.index(
+        "  hepatorenal index 1.234, the median of 2 pairs; liver cells with fat 16.2 % (3 to 40), "
+        "5 % or more: 71%, 10 % or more: 55%"
+    )
+    assert lines[at + 1] == (
+        "    prompt 5: index 1.234, liver 100.0 over kidney 81.0, "
+        f"frame 2 of {COMPLETE}.1.1, liver 259,197 kidney 258,265"
+    )
+    assert lines[at + 3].startswith("  liver fat 12.3 %"), "what biopsies taught stands first"
+
+
 def test_an_explanation_as_json_has_every_part(filled: Filled) -> None:
     node, night = filled
     explained = node("runs", "explain", str(night.done_run), "--json").json

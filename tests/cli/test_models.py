@@ -170,6 +170,13 @@ def test_a_joint_bundle_that_only_classifies_is_not_installed_to_outline(
     assert "outlines nothing" in answer.err
 
 
+def test_a_bundle_that_reads_no_index_is_not_installed_to_read_them(node: Node) -> None:
+    folder = str(SHIPPED / "lesion-joint")
+    answer = node("models", "install", folder, "--as", "fat-hepatorenal")
+    assert answer.status == 1
+    assert "reads no hepatorenal index" in answer.err
+
+
 def test_what_cannot_read_is_not_installed(node: Node, trained: Path, tmp_path: Path) -> None:
     fat, lesion = trained / "one" / "fat-multiview", trained / "one" / "lesion-attention"
     wrong = node("models", "install", str(fat), "--as", "lesion-attention")

@@ -17,6 +17,7 @@ from tests.workers.results.studies import (
     by_uid,
     frame_of,
     header_of,
+    paired_of,
     pixels_of,
     prompted_of,
     results_of_file,
@@ -28,15 +29,18 @@ READERS = {ComprehensiveSRStorage: ComprehensiveSR, EnhancedSRStorage: EnhancedS
 PREDECESSOR = LATER.predecessors[0][1]
 
 
-@pytest.fixture(params=["found", "pointed at"])
+@pytest.fixture(params=["found", "pointed at", "a pair of regions"])
 def report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The second version of the report on a colour cine: a lesion found, or at a prompt."""
+    """The second version of the report on a cine: a lesion found, or at a prompt, or a pair."""
     name = "examples_ybr_color.dcm"
     if request.param == "found":
         *_, made = results_of_file(name, LATER)
     else:
         header, pixels = header_of(name), pixels_of(name)
-        findings = prompted_of(frame_of(header), (pixels.shape[0], pixels.shape[1]))
+        if request.param == "pointed at":
+            findings = prompted_of(frame_of(header), (pixels.shape[0], pixels.shape[1]))
+        else:
+            findings = paired_of(frame_of(header), frame_of(header, 2))
         *_, made = build(LATER, findings, by_uid(header), lambda _: pixels)
     return write(made, tmp_path)
 

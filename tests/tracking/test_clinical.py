@@ -67,9 +67,9 @@ def test_an_answer_is_taken_back_and_what_was_never_entered_needs_no_taking(db: 
 def test_a_change_opens_a_run_only_where_something_is_outlined_in_a_box(db: Database) -> None:
     complete_run(db)
     assert studies.enter(db, STUDY, {"halo": "yes"}, at(20)) is None
-    studies.segment(db, STUDY, CLICKS, at(21))
+    studies.point_at(db, STUDY, CLICKS, at(21))
     assert studies.enter(db, STUDY, {"halo": "no"}, at(22)) is None
-    box, before = studies.segment(db, STUDY, BOX, at(23))
+    box, before = studies.point_at(db, STUDY, BOX, at(23))
     run = studies.enter(db, STUDY, {"halo": "yes"}, at(24))
     newest, superseded = runs.list_runs(db)[:2]
     assert (newest.id, newest.cause, newest.state) == (run, "clinical", "queued")
@@ -87,7 +87,7 @@ def test_a_change_opens_a_run_only_where_something_is_outlined_in_a_box(db: Data
 
 def test_a_study_that_arrives_reads_what_was_entered_when_it_is_complete(db: Database) -> None:
     complete_run(db)
-    studies.segment(db, STUDY, BOX, at(20))
+    studies.point_at(db, STUDY, BOX, at(20))
     arrive(db, instance(2), seconds=21)
     assert studies.enter(db, STUDY, {"halo": "yes"}, at(22)) is None
 

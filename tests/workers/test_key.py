@@ -98,6 +98,25 @@ def test_factors_that_a_model_reads_are_input_and_none_are_no_change() -> None:
     assert key(prompts=(BOX,), factors={}) == keys[0]
 
 
+def test_a_pair_of_regions_and_its_model_are_input_and_lesions_at_prompts_keep_their_key() -> None:
+    pair = replace(BOX, kind="hepatorenal")
+    outlined = Plan(PLAN.bundles | {"joint": bundle("cc")})
+    assert key(prompts=(BOX,), chosen=outlined) == (
+        "0cbefe5e8197a84648b9a730f2dd5f52c9bd704e2513ecb4479d9fedab24a87a"
+    ), "the key it had before there were pairs"
+    indexed = PLAN.bundles | {"hepatorenal": bundle("dd")}
+    others: list[dict[str, object]] = [
+        {},
+        {"prompts": (pair,), "chosen": Plan(indexed)},
+        {"prompts": (pair,), "chosen": Plan(indexed | {"hepatorenal": bundle("de")})},
+        {"prompts": (pair,), "chosen": Plan(indexed | {"hepatorenal": None})},
+        {"prompts": (replace(pair, taken_back_at=NOON),)},
+        {"prompts": (BOX,), "chosen": outlined},
+        {"prompts": (BOX, pair), "chosen": Plan(indexed | outlined.bundles)},
+    ]
+    assert len({key(**other) for other in others}) == len(others)  # type: ignore[arg-type]
+
+
 def test_when_a_prompt_came_and_its_number_do_not_change_the_key() -> None:
     again = replace(BOX, id=9, created_at=BOX.created_at + timedelta(days=1))
     assert key(prompts=(BOX,)) == key(prompts=(again,))
@@ -138,6 +157,8 @@ def test_other_frames_models_or_settings_have_another_key(other: dict[str, objec
         Analysis(bundle_folders=(Path("/elsewhere"),)),
         Analysis(lesion_bundle="a-copy", fat_bundle="another-copy", joint_bundle="a-third"),
         Analysis(gate_bundle="a-fourth"),
+        Analysis(hepatorenal_bundle="a-fourth"),
+        Analysis(dcnn_us_bundle="a-fourth", roi_bundle=""),
     ],
     ids=repr,
 )

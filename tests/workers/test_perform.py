@@ -211,7 +211,7 @@ def test_a_prompt_makes_a_new_version_with_the_outline_and_once_only(
     db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
 ) -> None:
     (uid, box), performer = pointed, Performer(settings, db)
-    prompt, _ = studies.segment(db, uid, box)
+    prompt, _ = studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     made = results.of_study(db, uid)
     assert [one.kind for one in made if one.version == 2] == [
@@ -236,7 +236,7 @@ def test_a_prompt_that_is_taken_back_makes_a_version_without_the_outline(
 ) -> None:
     """Not the first version again, of which the PACS would hear nothing."""
     (uid, box), performer = pointed, Performer(settings, db)
-    prompt, _ = studies.segment(db, uid, box)
+    prompt, _ = studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     studies.take_back(db, uid, prompt.id)
     assert performer.perform(claimed(db), Stages())
@@ -249,11 +249,71 @@ def test_a_prompt_that_is_taken_back_makes_a_version_without_the_outline(
     ]
 
 
+@pytest.fixture
+def paired(received: Callable[[], str], db: Database, settings: Settings) -> tuple[str, NewPrompt]:
+    """A study that was read once, and places in its image, whatever they show."""
+    uid = received()
+    assert Performer(settings, db).perform(next_claim(db, uid), Stages())
+    (image,) = instances.list_of(db, uid)
+    places = ((230.0, 200.0), (280.0, 220.0))
+    return uid, NewPrompt(image.sop_instance_uid, 1, "hepatorenal", places)
+
+
+def test_a_pair_makes_a_new_version_without_the_joint_model_and_once_only(
+    db: Database, settings: Settings, paired: tuple[str, NewPrompt]
+) -> None:
+    missing = settings.analysis.model_copy(update={"joint_bundle": "not-there"})
+    uid, pair = paired
+    performer = Performer(settings.model_copy(update={"analysis": missing}), db)
+    prompt, _ = studies.point_at(db, uid, pair)
+    assert performer.perform(claimed(db), Stages())
+    made = results.of_study(db, uid)
+    assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, "report"]
+    snapshot = runs.list_runs(db)[0].snapshot or {}
+    assert set(snapshot["models"]) == {"lesion", "fat", "hepatorenal"}
+    (kept,) = snapshot["findings"]["hepatorenal"]["pairs"]
+    assert kept["prompt"]["id"] == prompt.id
+    assert kept["index"] == pytest.approx(kept["liver_level"] / kept["kidney_level"])
+    assert not [one for one in snapshot["findings"]["abstentions"] if "prompt" in one["detail"]]
+    assert performer.perform(next_claim(db, uid), Stages())
+    assert results.of_study(db, uid) == made
+
+
+def test_an_outline_does_not_need_the_hepatorenal_model(
+    db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
+) -> None:
+    missing = settings.analysis.model_copy(update={"hepatorenal_bundle": "not-there"})
+    uid, box = pointed
+    performer = Performer(settings.model_copy(update={"analysis": missing}), db)
+    studies.point_at(db, uid, box)
+    assert performer.perform(claimed(db), Stages())
+    snapshot = runs.list_runs(db)[0].snapshot or {}
+    assert set(snapshot["models"]) == {"lesion", "fat", "joint"}
+    assert len(snapshot["findings"]["prompted"]) == 1
+
+
+def test_a_pair_that_is_taken_back_makes_a_version_without_the_index(
+    db: Database, settings: Settings, paired: tuple[str, NewPrompt]
+) -> None:
+    (uid, pair), performer = paired, Performer(settings, db)
+    prompt, _ = studies.point_at(db, uid, pair)
+    assert performer.perform(claimed(db), Stages())
+    studies.take_back(db, uid, prompt.id)
+    assert performer.perform(claimed(db), Stages())
+    latest = [one for one in results.of_study(db, uid) if one.version == 3]
+    assert [one.kind for one in latest] == ["heatmap", "heatmap", "report"]
+    snapshot = runs.list_runs(db)[0].snapshot or {}
+    assert snapshot["findings"]["hepatorenal"] is None
+    assert snapshot["notes"] == [
+        f"An operator took prompt {prompt.id} back: no index of it stands any more."
+    ]
+
+
 def test_a_late_instance_loses_no_outline(
     db: Database, settings: Settings, pointed: tuple[str, NewPrompt]
 ) -> None:
     (uid, box), performer = pointed, Performer(settings, db)
-    studies.segment(db, uid, box)
+    studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     dataset = study()
     dataset.StudyInstanceUID = uid

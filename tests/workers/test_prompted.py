@@ -57,7 +57,7 @@ def of_file(path: Path, uid: str, settings: Analysis, *asked: Prompt) -> StudyFi
     models = LoadedModels(settings)
     prompts = [replace(one, sop_instance_uid=uid) for one in asked]
     return analyse(
-        plan(models, settings, prompted=bool(asked)),
+        plan(models, settings, {one.kind for one in asked}),
         list(read(path, select([stored], settings).frames, settings)),
         (),
         models,

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from models.bundle import Bundle
-from models.errors import ModelError
 from node.settings import Analysis
-from workers.analysis.fat import FatPathway
-from workers.analysis.gate import SUBJECT as LIVER_CHECK
 from workers.analysis.gate import FrameGate, check_gate
-from workers.analysis.lesion import LesionPathway
+from workers.analysis.hepatorenal import beside, check_reads_indices
 from workers.analysis.loaded import LoadedModels, identity
-from workers.analysis.pathway import Conclusion, Pathway
-from workers.analysis.prompted import SUBJECT as PROMPTED
+from workers.analysis.pathway import AskedPathway, Conclusion, Pathway
+from workers.analysis.plan import (
+    ASKED,
+    GATE,
+    HEPATORENAL,
+    JOINT,
+    PATHWAYS,
+    READS,
+    Opener,
+    Plan,
+    plan,
+)
 from workers.analysis.prompted import PromptedPathway, check_outlines
-from workers.analysis.regions import READERS, RegionReader, factors_of
-from workers.findings import Abstention, Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
+from workers.analysis.regions import READERS, factors_of
+from workers.findings import (
+    Abstention,
+    Dropped,
+    Frame,
+    FrameRef,
+    ModelIdentity,
+    Prompt,
+    Reason,
+    StudyFindings,
+)
 from workers.stages import Stages
 
 __all__ = [
+    "ASKED",
     "GATE",
-    "JOINT",
     "PATHWAYS",
     "READERS",
     "Asked",
@@ -34,46 +48,19 @@ __all__ = [
     "analyse",
     "check_gate",
     "check_outlines",
+    "check_reads_indices",
     "factors_of",
     "identity",
     "plan",
 ]
 
-log = logging.getLogger(__name__)
+Argument = TypeVar("Argument")
+Made = TypeVar("Made")
 
-PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
-    "lesion": LesionPathway,
-    "fat": FatPathway,
-}
-JOINT = "joint"
-GATE = "gate"
 _BATCH = 8
 
 Asked = tuple[Prompt, Frame | Dropped]
 """A prompt with its frame, decoded, or why there is none."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which bundle reads for which pathway; None: not available on this node."""
-
-    bundles: dict[str, Bundle | None]
-
-    @property
-    def digests(self) -> dict[str, tuple[str, str] | None]:
-        """Of each bundle's weights and card."""
-        return {
-            name: (bundle.digest, bundle.card_digest) if bundle else None
-            for name, bundle in self.bundles.items()
-        }
-
-
-def plan(models: LoadedModels, settings: Analysis, *, prompted: bool = False) -> Plan:
-    """The bundles that are configured now, verified, not yet loaded; those that read prompts only
-    where operators pointed."""
-    names = (GATE, *PATHWAYS, *((JOINT, *READERS) if prompted else ()))
-    bundles = settings.bundles
-    return Plan({name: models.verify(bundles[name]) for name in names if name in bundles})
 
 
 def analyse(
@@ -95,8 +82,9 @@ def analyse(
     factors : what is known of the patient, by ``models.factors.CLINICAL``
     """
     abstentions: list[Abstention] = []
-    gate = _gate(chosen, models, settings, stages, abstentions)
-    pathways = _open(chosen, models, settings, stages, abstentions)
+    opener = Opener(chosen, models, settings, stages, abstentions)
+    gate = opener.open(GATE, FrameGate)
+    pathways = _pathways(opener, settings)
     used: list[FrameRef] = []
     left_out = list(dropped)
     refused: list[Dropped] = []
@@ -110,18 +98,26 @@ def analyse(
     elif not used:
         abstentions.append(Abstention("study", Reason.NO_FRAMES))
     notes: list[str] = []
-    noted = _noted(asked, gate, notes, stages)
-    joint = _prompted(chosen, noted, factors or {}, models, settings, stages, abstentions)
-    with stages.stage(JOINT):
-        outlined = joint.conclude() if joint else Conclusion()
-    seen = dict.fromkeys((*used, *(one.frame for one in outlined.prompted)))
-    conclusions = {name: pathway.conclude() for name, pathway in pathways.items()}
-    lesion = conclusions.get("lesion", Conclusion())
-    fat = conclusions.get("fat", Conclusion())
+    answering = _answering(opener, factors or {})
+    _follow(_noted(asked, gate, notes, stages), answering, stages)
+    conclusions: dict[str, Conclusion] = {}
+    for name, one in (pathways | answering).items():
+        with stages.stage(name):
+            conclusions[name] = one.conclude()
+    lesion, fat, outlined, index = (
+        conclusions.get(name, Conclusion()) for name in ("lesion", "fat", JOINT, HEPATORENAL)
+    )
+    asked_frames = [one.frame for one in outlined.prompted]
+    asked_frames += [one.frame for one in index.hepatorenal.pairs] if index.hepatorenal else []
+
+    def model(name: str) -> ModelIdentity | None:
+        speaking = (pathways | answering).get(name)
+        return speaking.model if speaking else None
+
     return StudyFindings(
-        lesion_model=pathways["lesion"].model if "lesion" in pathways else None,
-        fat_model=pathways["fat"].model if "fat" in pathways else None,
-        frames=tuple(seen),
+        lesion_model=model("lesion"),
+        fat_model=model("fat"),
+        frames=tuple(dict.fromkeys((*used, *asked_frames))),
         dropped=(*left_out, *refused),
         readings=lesion.readings,
         lesions=lesion.lesions,
@@ -129,59 +125,54 @@ def analyse(
         abstentions=(
             *abstentions,
             *lesion.abstentions,
+            *index.abstentions,
             *fat.abstentions,
             *outlined.abstentions,
         ),
-        heatmaps=(*lesion.heatmaps, *fat.heatmaps, *outlined.heatmaps),
+        heatmaps=(*lesion.heatmaps, *index.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
-        notes=tuple(notes),
-        joint_model=joint.model if joint else None,
+        notes=(*notes, *beside(index.hepatorenal, fat.fat)),
+        joint_model=model(JOINT),
         gate_model=gate.model if gate else None,
         prompted=outlined.prompted,
+        hepatorenal_model=model(HEPATORENAL),
+        hepatorenal=index.hepatorenal,
     )
 
 
-def _open(
-    chosen: Plan,
-    models: LoadedModels,
-    settings: Analysis,
-    stages: Stages,
-    abstentions: list[Abstention],
-) -> dict[str, Pathway]:
-    pathways: dict[str, Pathway] = {}
+def _pathways(opener: Opener, settings: Analysis) -> dict[str, Pathway]:
+    found: dict[str, Pathway] = {}
     for name, make in PATHWAYS.items():
-        bundle = chosen.bundles[name]
-        try:
-            if bundle is not None:
-                with stages.stage("load models"):
-                    system = models.system(bundle)
-                pathways[name] = make(system, bundle, settings.key_frames)
-                continue
-        except ModelError as error:
-            log.error("%s", error)
-        abstentions.append(_unavailable(name, name, settings))
-    return pathways
+        opened = opener.open(name, _with(make, settings.key_frames))
+        if opened is not None:
+            found[name] = opened
+    return found
 
 
-def _gate(
-    chosen: Plan,
-    models: LoadedModels,
-    settings: Analysis,
-    stages: Stages,
-    abstentions: list[Abstention],
-) -> FrameGate | None:
-    """The gate; None where none is wanted, or where it cannot be had, which is said."""
-    if GATE not in chosen.bundles:
-        return None
-    try:
-        if (bundle := chosen.bundles[GATE]) is not None:
-            with stages.stage("load models"):
-                return FrameGate(models.system(bundle), bundle)
-    except ModelError as error:
-        log.error("%s", error)
-    abstentions.append(_unavailable(LIVER_CHECK, GATE, settings))
-    return None
+def _answering(opener: Opener, factors: Mapping[str, float]) -> dict[str, AskedPathway]:
+    """What reads prompts, where there are such and it is available."""
+    opened = [opener.open(name, _with(make, factors)) for name, make in READERS.items()]
+    readers = [one for one in opened if one is not None]
+    found: dict[str, AskedPathway] = {}
+    for name, make in (ASKED | {JOINT: _with(PromptedPathway, readers)}).items():
+        if (one := opener.open(name, make)) is not None:
+            found[name] = one
+    return found
+
+
+def _with(
+    make: Callable[[Any, Bundle, Argument], Made], argument: Argument
+) -> Callable[[Any, Bundle], Made]:
+    return lambda system, bundle: make(system, bundle, argument)
+
+
+def _follow(asked: Iterable[Asked], answering: Mapping[str, AskedPathway], stages: Stages) -> None:
+    """Each prompt is read by what reads its kind; no frame is decoded for nobody."""
+    for prompt, frame in asked if answering else ():
+        if reader := answering.get(READS[prompt.kind]):
+            with stages.stage(READS[prompt.kind]):
+                reader.read(prompt, frame)
 
 
 def _passed(
@@ -210,65 +201,6 @@ def _noted(
                 note = gate.note(prompt, frame)
             notes += [note] if note else []
         yield prompt, frame
-
-
-def _prompted(
-    chosen: Plan,
-    asked: Iterable[Asked],
-    factors: Mapping[str, float],
-    models: LoadedModels,
-    settings: Analysis,
-    stages: Stages,
-    abstentions: list[Abstention],
-) -> PromptedPathway | None:
-    """The prompts read; None where there are none or nothing can read them."""
-    if JOINT not in chosen.bundles:
-        return None
-    pathway = None
-    try:
-        if (bundle := chosen.bundles[JOINT]) is not None:
-            with stages.stage("load models"):
-                segmenter = models.system(bundle)
-            readers = _readers(chosen, factors, models, settings, stages, abstentions)
-            pathway = PromptedPathway(segmenter, bundle, readers)
-    except ModelError as error:
-        log.error("%s", error)
-    if pathway is None:
-        abstentions.append(_unavailable(PROMPTED, JOINT, settings))
-        return None
-    for prompt, frame in asked:
-        with stages.stage(JOINT):
-            pathway.read(prompt, frame)
-    return pathway
-
-
-def _readers(
-    chosen: Plan,
-    factors: Mapping[str, float],
-    models: LoadedModels,
-    settings: Analysis,
-    stages: Stages,
-    abstentions: list[Abstention],
-) -> list[RegionReader]:
-    readers = []
-    for name, make in READERS.items():
-        if name not in chosen.bundles:
-            continue
-        try:
-            if (bundle := chosen.bundles[name]) is not None:
-                with stages.stage("load models"):
-                    system = models.system(bundle)
-                readers.append(make(system, bundle, factors))
-                continue
-        except ModelError as error:
-            log.error("%s", error)
-        abstentions.append(_unavailable("malignancy", name, settings))
-    return readers
-
-
-def _unavailable(subject: str, name: str, settings: Analysis) -> Abstention:
-    detail = f"bundle {settings.bundles[name]}: see `hepanode doctor`"
-    return Abstention(subject, Reason.MODEL_UNAVAILABLE, detail)
 
 
 def _batches(

@@ -8,12 +8,15 @@ from typing import Protocol
 
 from workers.findings import (
     Abstention,
+    Dropped,
     FatFinding,
     Frame,
     FrameReading,
     HeatmapFinding,
+    HepatorenalFinding,
     LesionFinding,
     ModelIdentity,
+    Prompt,
     PromptedLesion,
     Reason,
 )
@@ -30,6 +33,7 @@ class Conclusion:
     lesions: tuple[LesionFinding, ...] = ()
     prompted: tuple[PromptedLesion, ...] = ()
     fat: FatFinding | None = None
+    hepatorenal: HepatorenalFinding | None = None
     heatmaps: tuple[HeatmapFinding, ...] = field(default=(), repr=False)
     abstentions: tuple[Abstention, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -46,8 +50,25 @@ class Pathway(Protocol):
     def conclude(self) -> Conclusion: ...
 
 
+class AskedPathway(Protocol):
+    """Prompts of its kinds come one by one, with the frame that each names or why there is none;
+    one conclusion comes out."""
+
+    model: ModelIdentity
+
+    def read(self, prompt: Prompt, frame: Frame | Dropped) -> None: ...
+
+    def conclude(self) -> Conclusion: ...
+
+
 def not_counted(subject: str, reason: Reason, count: int, of: Sized) -> tuple[Abstention, ...]:
     """The abstention from ``count`` of the frames read; none when every frame counted."""
     if not count:
         return ()
     return (Abstention(subject, reason, f"{count} of {len(of)} frames did not count"),)
+
+
+def at_prompt(subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> Abstention:
+    """The abstention from what a prompt asks for."""
+    where = f"prompt {prompt.id}, frame {prompt.number} of {prompt.sop_instance_uid}"
+    return Abstention(subject, reason, f"{where}: {detail}" if detail else where)

@@ -17,7 +17,7 @@ from models.lesion import clicks
 from models.lesion.region import Box, Region
 from workers.analysis.diameters import diameters
 from workers.analysis.loaded import card_figures, identity
-from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion
+from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion, at_prompt
 from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
@@ -167,10 +167,7 @@ class PromptedPathway:
         return "; ".join([IF_A_LESION, *[EQUAL_PRIOR] * (label in self._calibrated)])
 
     def _abstain(self, subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> None:
-        where = f"prompt {prompt.id}, frame {prompt.number} of {prompt.sop_instance_uid}"
-        self._abstentions.append(
-            Abstention(subject, reason, f"{where}: {detail}" if detail else where)
-        )
+        self._abstentions.append(at_prompt(subject, reason, prompt, detail))
 
 
 def _capture(lesion: PromptedLesion, region: tuple[int, int, int, int]) -> HeatmapFinding:

@@ -43,7 +43,8 @@ PRIVATE: dict[str, str] = {
     "1114": "An operator clicked in it; no model judges if it is a lesion",
     "1115": "What the operator gave, in pixels of the source frame",
     "1116": "Segmentation of this region",
-    "1117": "Model that gives this probability",
+    "1117": "An operator pointed at both; no model judges what they show",
+    "1118": "Model that gives this probability",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -61,6 +62,15 @@ PRIVATE: dict[str, str] = {
     "1303": "Probability of liver fat fraction of 10 % or more",
     "1304": "Frames of unknown view",
     "1305": "Frames of unknown view that did not count",
+    "1310": "Pair of a liver and a kidney region",
+    "1311": "Hepatorenal index",
+    "1312": "Share of liver cells with fat, on the scale of biopsies",
+    "1313": "Probability of fat in 5 % of liver cells or more",
+    "1314": "Probability of fat in 10 % of liver cells or more",
+    "1315": "Number of pairs measured",
+    "1316": "Mean echo level, 0 to 255",
+    "1317": "Difference in depth, kidney below liver",
+    "1318": "Meaning of the interval",
     # what was not answered or not analysed
     "1401": "Lesion search not answered",
     "1402": "Liver fat not answered",
@@ -74,6 +84,8 @@ PRIVATE: dict[str, str] = {
     "1410": "Prompted lesion not answered",
     "1411": "Malignancy of a prompted lesion not answered",
     "1412": "Whether the images show a liver not answered",
+    "1420": "Hepatorenal index not answered",
+    "1421": "Fat from the hepatorenal index not answered",
     # why
     "1501": "Not an ultrasound image",
     "1502": "An object without an image, kept as received",
@@ -98,6 +110,11 @@ PRIVATE: dict[str, str] = {
     "1521": "The model outlines nothing there",
     "1522": "Validated with boxes only, and clicks were given",
     "1523": "Does not look like a liver",
+    "1531": "The liver and the kidney region overlap",
+    "1532": "The liver and the kidney region lie at too different depths",
+    "1533": "A region is black in part: no tissue, a vessel or a shadow",
+    "1534": "A region is saturated",
+    "1535": "The index lies beyond those that the model was fitted on",
     "1599": "Another reason",
 }
 
@@ -131,7 +148,8 @@ PLACE_BY_BOX = private("1113")
 PLACE_BY_CLICKS = private("1114")
 PLACE = private("1115")
 REGION_SEGMENTATION = private("1116")
-MODEL_NAME = private("1117")
+MODEL_NAME = private("1118")
+PLACE_BY_PAIR = private("1117")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")
@@ -139,6 +157,15 @@ FAT_FROM_5 = private("1302")
 FAT_FROM_10 = private("1303")
 FRAMES_OF_UNKNOWN_VIEW = private("1304")
 FRAMES_NOT_COUNTED = private("1305")
+REGION_PAIR = private("1310")
+HEPATORENAL_INDEX = private("1311")
+LIVER_CELLS_WITH_FAT = private("1312")
+CELLS_FROM_5 = private("1313")
+CELLS_FROM_10 = private("1314")
+PAIRS_MEASURED = private("1315")
+ECHO_LEVEL = private("1316")
+DEPTH_GAP = private("1317")
+INTERVAL = private("1318")
 NOT_ANSWERED = private("1405")
 NOT_ANALYSED = private("1406")
 INSTANCES_NOT_ANALYSED = private("1407")
@@ -148,11 +175,16 @@ DETAIL = private("1409")
 REPORT_TITLE = standard.DCM.ImagingMeasurementReport
 LIVER_ULTRASOUND = standard.LN.USLiverReport
 LIVER = standard.SCT.Liver
+RENAL_CORTEX = Code("50403003", "SCT", "Cortex of kidney")  # pydicom has no part of the kidney
 LESION = standard.SCT.Lesion
 ABNORMAL_STRUCTURE = standard.SCT.MorphologicallyAbnormalStructure
 ARTIFICIAL_INTELLIGENCE = standard.DCM.ArtificialIntelligence
 ULTRASOUND = standard.DCM.Ultrasound
 MAXIMUM = standard.SCT.Maximum
+MEAN = standard.SCT.Mean
+MEDIAN = standard.SCT.Median
+UPPER_UNCERTAINTY = Code("371886008", "SCT", "+, range of upper measurement uncertainty")  # TID 310
+LOWER_UNCERTAINTY = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
 THRESHOLD = standard.DCM.ThresholdValue
 LONG_AXIS = standard.SCT.LongAxis
 SHORT_AXIS = standard.SCT.ShortAxis
@@ -175,11 +207,13 @@ SOURCE = Code("260753009", "SCT", "Source")  # TID 1601; pydicom's dictionary ha
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500 row 12
 
 PERCENT = standard.UCUM.Percent
+NO_UNITS = standard.UCUM.NoUnits
 MILLIMETER = standard.UCUM.Millimeter
 SQUARE_MILLIMETER = standard.UCUM.SquareMillimeter
 PIXELS = Code("{pixels}", "UCUM", "pixels")
 FRAMES = Code("{frames}", "UCUM", "frames")
 INSTANCES = Code("{instances}", "UCUM", "instances")
+PAIRS = Code("{pairs}", "UCUM", "pairs")
 
 PROBABILITY: dict[str, Code] = {
     "lesion": standard.DCM.CertaintyOfFinding,
@@ -206,6 +240,8 @@ SUBJECT: dict[str, Code] = {
     "prompted lesion": private("1410"),
     "malignancy": private("1411"),
     "liver check": private("1412"),
+    "hepatorenal index": private("1420"),
+    "fat from the hepatorenal index": private("1421"),
 }
 """By an abstention's subject; any other is NOT_ANSWERED with the subject as its DETAIL."""
 
@@ -233,6 +269,11 @@ REASON: dict[Reason, Code] = {
     Reason.NOTHING_OUTLINED: private("1521"),
     Reason.BOX_NEEDED: private("1522"),
     Reason.NOT_LIVER: private("1523"),
+    Reason.REGIONS_OVERLAP: private("1531"),
+    Reason.REGIONS_APART: private("1532"),
+    Reason.REGION_DARK: private("1533"),
+    Reason.REGION_SATURATED: private("1534"),
+    Reason.BEYOND_FITTED: private("1535"),
 }
 OTHER_REASON = private("1599")
 

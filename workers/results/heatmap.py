@@ -25,6 +25,7 @@ TITLES = {
     "lesion attention": "AI lesion heatmap",
     "fat activation": "AI liver fat heatmap",
     "prompted lesion": "AI outline at an operator's prompt",
+    "hepatorenal index": "Hepatorenal index at operator's places",
 }
 
 
@@ -82,7 +83,7 @@ def _picture(
         outline=[(x - x0, y - y0) for x, y in finding.outline],
         dashed=attention,
         labels=_labels(context, inputs, finding, attention),
-        marks=_marks(finding.prompted, (x0, y0)) if finding.prompted else None,
+        marks=_marks(finding, (x0, y0)),
     )
 
 
@@ -90,16 +91,26 @@ def _is_empty(finding: HeatmapFinding) -> bool:
     return finding.values is not None and finding.values.size == 0
 
 
-def _marks(lesion: PromptedLesion, corner: tuple[int, int]) -> Marks:
+def _marks(finding: HeatmapFinding, corner: tuple[int, int]) -> Marks | None:
+    """In pixels from ``corner``."""
+    if finding.prompted:
+        marks = _marks_of_lesion(finding.prompted)
+    elif finding.pair:
+        marks = Marks(regions=(("liver", finding.pair.liver), ("kidney", finding.pair.kidney)))
+    else:
+        return None
+    return marks.moved(lambda point: (point[0] - corner[0], point[1] - corner[1]))
+
+
+def _marks_of_lesion(lesion: PromptedLesion) -> Marks:
     """Prompts name the middles of pixels, what is drawn their corners, as SCOORD does."""
     given = tuple((x + 0.5, y + 0.5) for x, y in lesion.prompt.points)
     measured = lesion.diameters
-    marks = Marks(
+    return Marks(
         box=given if lesion.prompt.kind == "box" else (),
         clicks=given if lesion.prompt.kind == "point" else (),
         axes=(measured.long_axis, measured.short_axis) if measured else (),
     )
-    return marks.moved(lambda point: (point[0] - corner[0], point[1] - corner[1]))
 
 
 def _labels(
@@ -117,6 +128,13 @@ def _labels(
         remarks[1:1] = [
             f"{given}: given by an operator. No model judges if it is a lesion.",
             "White: the border as the model draws it. Cyan: where it is measured.",
+        ]
+    if finding.pair:
+        remarks[1:1] = [
+            "Squares: around places given by an operator. No model judges if they show liver "
+            "parenchyma and renal cortex.",
+            "Fitted on biopsies: the share of liver cells with fat, which is more than a fat "
+            "fraction of MRI (PDFF).",
         ]
     if finding.signed:
         remarks.insert(1, "Red raises the model's result, blue lowers it.")
@@ -176,7 +194,8 @@ def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -
         1024,
     )
     derivation = codes.SEGMENTATION if finding.prompted else codes.CLASS_ACTIVATION
-    dataset.DerivationCodeSequence = [codes.coded(derivation)]
+    if finding.pair is None:
+        dataset.DerivationCodeSequence = [codes.coded(derivation)]
     reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
     if numbers := frame_numbers(frame):
         reference.ReferencedFrameNumber = numbers

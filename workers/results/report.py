@@ -28,6 +28,7 @@ from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import FrameRef, LesionFinding
 from workers.results import codes, header
 from workers.results.content.diffuse import fat_group
+from workers.results.content.hepatorenal import hepatorenal_groups
 from workers.results.content.items import CONTAINS
 from workers.results.content.lesions import lesion_group, lesion_search
 from workers.results.content.library import image_library
@@ -72,8 +73,8 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             ((series_uid(instance), cls, instance) for cls, instance in context.predecessors),
         )
     models = (
-        *(findings.lesion_model, findings.fat_model, findings.joint_model, findings.gate_model),
-        *findings.region_models,
+        *(findings.lesion_model, findings.hepatorenal_model, findings.fat_model),
+        *(findings.joint_model, findings.gate_model, *findings.region_models),
     )
     if known := [model for model in models if model is not None]:
         document.ContributingEquipmentSequence = contributing_equipment(known)
@@ -126,6 +127,8 @@ def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[Co
     ]
     if search := lesion_search(context, findings):
         groups.append(search)
+    if findings.hepatorenal is not None:  # fitted on biopsies: before what only simulations taught
+        groups += hepatorenal_groups(context, findings.hepatorenal)
     if findings.fat is not None:
         groups.append(fat_group(context, findings.fat))
     return groups
@@ -177,5 +180,6 @@ def _referenced_frames(inputs: ResultInputs) -> list[FrameRef]:
     return [
         *findings.frames,
         *(lesion.frame for lesion in (*findings.lesions, *findings.prompted)),
+        *(pair.frame for pair in (findings.hepatorenal.pairs if findings.hepatorenal else ())),
         *(findings.fat.frames if findings.fat else ()),
     ]

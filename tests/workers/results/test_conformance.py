@@ -19,6 +19,7 @@ from tests.workers.results.studies import (
     findings_of,
     frame_of,
     header_of,
+    paired_of,
     pixels_of,
     prompted_of,
     report_of,
@@ -59,6 +60,19 @@ def test_dicom3tools_finds_no_error_in_what_is_said_at_a_prompt(
     for calibrated in (True, False):
         shape = (pixels.shape[0], pixels.shape[1])
         findings = prompted_of(frame_of(header), shape, kind=kind, calibrated=calibrated)
+        for result in build(LATER, findings, by_uid(header), lambda _: pixels):
+            assert dciodvfy(write(result, tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", ["US1_UNCR.dcm", "examples_ybr_color.dcm"])
+def test_dicom3tools_finds_no_error_in_a_hepatorenal_index(name: str, tmp_path: Path) -> None:
+    header, pixels = header_of(name), pixels_of(name)
+    frames = [frame_of(header, number) for number in (1, 2)]
+    for findings in (
+        paired_of(*frames),
+        paired_of(frames[0], calibrated=False),
+        paired_of(frames[0], known=False),
+    ):
         for result in build(LATER, findings, by_uid(header), lambda _: pixels):
             assert dciodvfy(write(result, tmp_path)) == []
 

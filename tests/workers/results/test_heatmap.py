@@ -19,6 +19,7 @@ from tests.workers.results.studies import (
     findings_of,
     frame_of,
     header_of,
+    paired_of,
     pixels_of,
     prompted_of,
     results_of_file,
@@ -232,3 +233,31 @@ def test_a_capture_at_a_prompt_shows_border_box_and_calipers_and_leaves_the_tiss
         assert ((image[..., 2] > 200) & (image[..., 0] < 120)).any(), "cyan"
         untouched = (image == 70).all(axis=-1).mean()
         assert untouched > 0.95
+
+
+def test_a_capture_of_a_pair_frames_both_regions_and_names_them() -> None:
+    """200 x 160 pixels are drawn 4.8 times as large; the liver's square is 50 to 70, 70 to 90."""
+    header = blank_header(SeriesNumber=2, InstanceNumber=9)
+    pixels = np.full((480, 640, 3), 70, np.uint8)
+    (result,) = heatmaps(paired_of(frame_of(header)), by_uid(header), pixels)
+    dataset = result.dataset
+    assert dataset.SeriesDescription == "Hepatorenal index at operator's places, not reviewed"
+    assert dataset.ImageComments == "AI result, not reviewed; Prompt 5: index 1.25"
+    assert "by fat-hepatorenal 1.0.0 (cross-validated on public data)" in (
+        dataset.DerivationDescription
+    )
+    assert "DerivationCodeSequence" not in dataset, "nothing was segmented, and no map is drawn"
+    assert result.preview is not None
+    image = result.preview[48 : 48 + 768, :960].astype(int)
+    amber = (image[..., 0] > 200) & (image[..., 1] > 150) & (image[..., 2] < 60)
+    for left, top, name in ((50, 70, -26), (90, 80, 102)):
+        x0, y0, x1, y1 = (round(4.8 * edge) for edge in (left, top, left + 20, top + 20))
+        for side in (
+            amber[y0 - 4 : y0 + 1, x0 + 10 : x1 - 10].any(axis=0),
+            amber[y1 - 1 : y1 + 4, x0 + 10 : x1 - 10].any(axis=0),
+            amber[y0 + 10 : y1 - 10, x0 - 4 : x0 + 1].any(axis=1),
+            amber[y0 + 10 : y1 - 10, x1 - 1 : x1 + 4].any(axis=1),
+        ):
+            assert side.all()
+        assert (image[y0:y1, x0:x1] == 70).all(), "what is measured stays"
+        assert amber[y0 + name : y0 + name + 20, x0:x1].any(), "the organ's name"

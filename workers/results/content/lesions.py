@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from highdicom.sr import (
@@ -18,12 +19,11 @@ from highdicom.sr import (
     Measurement,
     MeasurementsAndQualitativeEvaluations,
     PlanarROIMeasurementsAndQualitativeEvaluations,
-    SourceImageForRegion,
     TrackingIdentifier,
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
+from pydicom.uid import SegmentationStorage
 
 from workers.findings import (
     FrameReading,
@@ -48,7 +48,7 @@ from workers.results.content.items import (
     text,
 )
 from workers.results.content.provenance import algorithm, statements
-from workers.results.content.references import frame_numbers, source_images
+from workers.results.content.references import in_frame, source_images
 from workers.results.identity import tracking_uid
 from workers.results.objects import ResultContext
 from workers.results.values import plain
@@ -292,14 +292,5 @@ def _closed(outline: tuple[Point, ...], header: Dataset | None) -> np.ndarray | 
 
 
 def _region(outline: np.ndarray, frame: FrameRef) -> ImageRegion:
-    """A closed polyline (PS3.3 C.18.6.1.2).
-
-    highdicom refuses classes it does not know, as the retired ultrasound ones and private ones,
-    so the reference is made with one it knows and then told the truth.
-    """
-    source = SourceImageForRegion(
-        UltrasoundImageStorage, frame.sop_instance_uid, frame_numbers(frame)
-    )
-    region = ImageRegion(GraphicTypeValues.POLYLINE, outline, source)
-    source.ReferencedSOPSequence[0].ReferencedSOPClassUID = frame.sop_class_uid
-    return region
+    """A closed polyline (PS3.3 C.18.6.1.2)."""
+    return in_frame(frame, partial(ImageRegion, GraphicTypeValues.POLYLINE, outline))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from highdicom.sr import SourceImageForMeasurementGroup
+from highdicom.sr import SourceImageForMeasurementGroup, SourceImageForRegion
 from pydicom.dataset import Dataset
+from pydicom.uid import UltrasoundImageStorage
 
 from workers.findings import FrameRef
+
+Region = TypeVar("Region")
 
 
 def frame_numbers(frame: FrameRef) -> list[int] | None:
@@ -35,6 +39,20 @@ def source_images(frames: Iterable[FrameRef]) -> list[SourceImageForMeasurementG
         )
         for frame, numbers in by_instance(frames).items()
     ]
+
+
+def in_frame(frame: FrameRef, make: Callable[[SourceImageForRegion], Region]) -> Region:
+    """What ``make`` makes of the reference to the frame that a region is selected from.
+
+    highdicom refuses classes it does not know, as the retired ultrasound ones and private ones,
+    so the reference is made with one it knows and then told the truth.
+    """
+    source = SourceImageForRegion(
+        UltrasoundImageStorage, frame.sop_instance_uid, frame_numbers(frame)
+    )
+    region = make(source)
+    source.ReferencedSOPSequence[0].ReferencedSOPClassUID = frame.sop_class_uid
+    return region
 
 
 def sop_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

@@ -85,6 +85,7 @@ def test_what_is_known_and_what_is_left_out_is_shown(filled: Filled) -> None:
         "entered": {"hepatitis": "B+C", "halo": "no"},
         "notes": ["1 of its objects cannot be read for age and sex"],
         "left_out": ["extrahepatic_tumour", "vascularity"],
+        "run": None,
     }
 
 

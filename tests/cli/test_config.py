@@ -19,7 +19,7 @@ from tests.cli.conftest import Node
         ("analysis.device = 'gpu'", ["analysis.device", "'gpu'", "cpu, cuda or cuda:N"]),
         ("analysis.device = 'cuda:x'", ["analysis.device", "'cuda:x'", "cuda:N"]),
         ("analysis.lesion_bundle = 'nope'", ["analysis.lesion_bundle", "nope", "lesion-attention"]),
-        ("analysis.fat_bundle = ''", ["analysis.fat_bundle", "fat-multiview"]),
+        ("analysis.fat_bundle = ''", ["analysis.fat_bundle", "at least 1 character"]),
         (
             "[analysis.view_words]\n'hepatic vein' = ['x']",
             ["analysis.view_words", "'hepatic vein'", "liver/kidney"],

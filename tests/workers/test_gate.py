@@ -53,7 +53,7 @@ def findings(
         one = instances[number]
         prompt = Prompt(number, one.sop_instance_uid, 1, "box", ((200, 150), (300, 230)))
         asked.append((prompt, read_asked(one, 1, prompt.inside, settings)))
-    chosen = plan(models, settings, prompted=bool(asked))
+    chosen = plan(models, settings, [one.kind for one, _ in asked])
     return analyse(chosen, frames, (), models, settings, Stages(), asked)
 
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from models.memory import keep_freed_memory
 from models.training.options import Options
+from models.training.request import claim, request_of
 
 Batch = TypeVar("Batch")
 
@@ -36,6 +37,7 @@ def fit(
     state: Path,
     options: Options,
     *,
+    recipe: object,
     collate: Callable[[list[Batch]], Batch] | None = None,
     after_epoch: Callable[[nn.Module, int], None] | None = None,
 ) -> None:
@@ -45,9 +47,12 @@ def fit(
     the device; random draws inside it (augmentation) come from torch's generator. state : the
     whole state is written here after each epoch, a later call goes on from it, and the losses
     stand beside it in a .csv. Each epoch draws from a seed of its own, so an interrupted run ends
-    as an uninterrupted one. after_epoch : is given the network in evaluation mode,
-    before the state is written. On a GPU the network runs in bfloat16 by autocast.
+    as an uninterrupted one. recipe : says how the system fits, for a state is gone on from by the
+    same request only; TrainingError by any other. after_epoch : is given the network in evaluation
+    mode, before the state is written. On a GPU the network runs in bfloat16 by autocast.
     """
+    asked = request_of(data, network, recipe, schedule.seed, schedule.epochs)
+    claim(state, asked, options.out)
     device = torch.device(options.device)
     if device.type == "cpu":
         keep_freed_memory()

@@ -48,6 +48,7 @@ def fit_joint(
         Schedule(options.epochs or recipe.epochs, recipe.batch, options.seed),
         state,
         options,
+        recipe=recipe,
     )
     return network
 

@@ -151,7 +151,8 @@ def _fitted(
     states.mkdir(parents=True, exist_ok=True)
     schedule = Schedule(recipe.epochs, recipe.batch, options.seed)
     data = Balanced(samples, indices, recipe.copies)
-    fit(network, optimiser, data, loss, schedule, states / f"{name}.pt", options)
+    state = states / f"{name}.pt"
+    fit(network, optimiser, data, loss, schedule, state, options, recipe=recipe)
     return network
 
 

@@ -1,0 +1,148 @@
+"""A run folder: the same request goes on where it stopped and ends alike, another is refused."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from models.backbones import BACKBONES, Backbone, Weights
+from models.data import read_manifest
+from models.errors import TrainingError
+from models.registry import read_bundle
+from models.stages import SLICES
+from models.systems import protocol, system
+from models.training.options import Options
+
+SYSTEMS = ("attention", "roi", "dcnn-us", "joint")
+
+
+def tiny() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 12, 16, 16), nn.ReLU())
+
+
+def tiny_weights(file: Path | None) -> Weights:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return dict(tiny().state_dict())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tiny_backbone() -> Iterator[None]:
+    """A backbone that every system can be fitted on in a second."""
+    mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, "tiny", Backbone(12, mean, std, "a test", tiny, tiny_weights))
+        patch.setitem(SLICES, "tiny", _halves)
+        yield
+
+
+def _halves(network: nn.Module) -> list[list[nn.Module]]:
+    layers = list(network.children())
+    return [layers[:2], layers[2:]]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six images with a mass, bright where it is malignant."""
+    folder = tmp_path_factory.mktemp("cases")
+    generator = np.random.default_rng(0)
+    rows = []
+    for number in range(6):
+        x, y = (int(generator.integers(30, 90)) for _ in range(2))
+        image = generator.integers(60, 120, (180, 240)).astype(np.uint8)
+        image[y : y + 40, x : x + 50] = 220 if number % 2 else 15
+        Image.fromarray(image).save(folder / f"{number}.png")
+        mass = [[x, y], [x + 50, y], [x + 50, y + 40], [x, y + 40]]
+        kind = "malignant" if number % 2 else "benign"
+        rows.append({"image": f"{number}.png", "class": kind, "mass": mass})
+    (folder / "manifest.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return folder
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def trained(
+    request: pytest.FixtureRequest, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Options, str]:
+    """A system, the options of its run, and the digest of its weights."""
+    options = Options(tmp_path_factory.mktemp("run"), backbone="tiny", epochs=2, folds=0)
+    return request.param, options, run(request.param, manifest, options)
+
+
+def run(name: str, manifest: Path, options: Options) -> str:
+    cases = read_manifest(manifest)
+    return read_bundle(protocol(system(name)).train(cases, options)).digest
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(what: str, done: int, total: int) -> None:
+    """Stops a run when its second epoch begins."""
+    if what.startswith("final") and done == 1:
+        raise Interrupted
+
+
+def test_two_runs_and_one_that_was_interrupted_end_alike(
+    trained: tuple[str, Options, str], manifest: Path, tmp_path: Path
+) -> None:
+    name, options, digest = trained
+    assert run(name, manifest, replace(options, out=tmp_path / "second")) == digest
+    cut = replace(options, out=tmp_path / "cut")
+    with pytest.raises(Interrupted):
+        run(name, manifest, replace(cut, progress=interrupt))
+    (state,) = (cut.out / "states").glob("*.pt")
+    assert len(torch.load(state, weights_only=True)["losses"]) == 1
+    assert run(name, manifest, cut) == digest
+    assert run(name, manifest, options) == digest
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [({"seed": 5}, "another seed"), ({"epochs": 3}, "another recipe")],
+    ids=["seed", "epochs"],
+)
+def test_other_options_do_not_go_on_from_a_state(
+    trained: tuple[str, Options, str], manifest: Path, changed: Mapping[str, int], words: str
+) -> None:
+    name, options, _ = trained
+    with pytest.raises(TrainingError, match=words) as raised:
+        run(name, manifest, replace(options, **changed))  # type: ignore[arg-type]
+    assert f"give another --out, or remove {options.out}" in str(raised.value)
+
+
+@pytest.mark.parametrize("change", ["fewer", "outline", "label"])
+def test_other_cases_do_not_go_on_from_a_state(
+    trained: tuple[str, Options, str], manifest: Path, change: str
+) -> None:
+    name, options, _ = trained
+    cases = read_manifest(manifest)
+    last = cases[-1]
+    if change == "outline":
+        ((x0, y0, x1, y1),) = last.boxes
+        corners = ((x0, y0), (x1 + 40, y0), (x1 + 40, y1), (x0, y1))
+        cases[-1] = replace(last, boxes=((x0, y0, x1 + 40, y1),), masses=(corners,))
+    elif change == "label":
+        cases[-1] = replace(last, labels={**last.labels, "malignant": 0})
+    else:
+        cases.pop()
+        cases.append(replace(last, image=cases[0].image))
+    with pytest.raises(TrainingError, match="other images, labels or outlines"):
+        protocol(system(name)).train(cases, options)
+
+
+def test_a_state_that_does_not_say_what_it_was_fitted_on_is_refused(
+    trained: tuple[str, Options, str], manifest: Path, tmp_path: Path
+) -> None:
+    name, options, _ = trained
+    for state in (options.out / "states").glob("*.pt"):
+        (tmp_path / "states").mkdir()
+        (tmp_path / "states" / state.name).write_bytes(state.read_bytes())
+    with pytest.raises(TrainingError, match=r"does not say.*give another --out"):
+        run(name, manifest, replace(options, out=tmp_path))

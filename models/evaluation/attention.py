@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data import Case
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import possible_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Evaluation, Example, Scores
@@ -43,6 +43,7 @@ def evaluate_readings(
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
     charts: list[Chart] = []
+    notes = ["Intervals are percentile bootstraps over cases, 95 %."]
     geometry = geometry_features(readings.sizes, readings.windows)
     for column, label in enumerate(readings.labels):
         known = [place for place, case in enumerate(cases) if label in case.labels]
@@ -52,7 +53,9 @@ def evaluate_readings(
         name = NAMES.get(label, f"{label.replace(' ', '_')}_auc")
         figures[name] = bootstrap(_mean_area, truth, *readings.logits[:, known, column])
         other = _geometry(geometry[known], truth, [cases[place].patient for place in known])
-        if other is not None:
+        if other is None:
+            notes.append(f"{name}: too few cases or patients for a geometry-only baseline.")
+        else:
             baseline[name] = bootstrap(area_under_curve, truth, other)
         charts.append(Scores(label.capitalize(), truth, readings.probability[known, column], other))
     hits = [
@@ -64,7 +67,6 @@ def evaluate_readings(
         figures["attention_peak_in_box"] = bootstrap(
             lambda values: float(values.mean()), np.asarray(hits, dtype=np.float64)
         )
-    notes = ["Intervals are percentile bootstraps over cases, 95 %."]
     score = challenge_score(figures)
     if score is not None:
         notes.append(f"Score of eq. (4), with the mean over lesion types: {score:.3f}.")
@@ -124,8 +126,8 @@ def _geometry(
 ) -> npt.NDArray[np.float64] | None:
     if min(truth.sum(), (1 - truth).sum()) < _FEWEST:
         return None
-    folds = patient_folds([str(value) for value in truth], patients, _BASELINE_FOLDS)
-    return geometry_scores(features, truth, folds)
+    folds = possible_folds([str(value) for value in truth], patients, _BASELINE_FOLDS)
+    return geometry_scores(features, truth, folds) if folds else None
 
 
 def _by_size(cases: Sequence[Case], readings: Readings) -> Iterator[tuple[str, dict[str, Figure]]]:

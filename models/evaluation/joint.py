@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.data import Box, Outline
 from models.data.lesion import Lesion
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import possible_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
 from models.evaluation.joint_prompts import foreground_clicks, jittered_box
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
@@ -98,6 +98,7 @@ def evaluate_lesions(
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
     charts: list[Chart] = []
+    notes = list(NOTES)
     patients = [lesion.patient for lesion in lesions]
     outlined = [place for place, row in enumerate(assessed) if row.overlaps]
     for name in (BOX, TIGHT, CLICK) if outlined else ():
@@ -119,7 +120,9 @@ def evaluate_lesions(
         logits = np.asarray([assessed[place].logits[label] for place in known])
         figures[name] = by_patient(area_under_curve, own, truth, logits)
         other = _geometry([lesions[place] for place in known], truth)
-        if other is not None:
+        if other is None:
+            notes.append(f"{name}: too few lesions or patients for a geometry-only baseline.")
+        else:
             baseline[name] = by_patient(area_under_curve, own, truth, other)
             figures[f"{name}_lead"] = by_patient(_lead, own, truth, logits, other)
         charts.append(Scores(label.capitalize(), truth, probability[known], other))
@@ -133,7 +136,7 @@ def evaluate_lesions(
         strata=dict(_strata(lesions, assessed, outlined)),
         charts=tuple(charts),
         examples=tuple(_examples(lesions, assessed, outlined)),
-        notes=NOTES,
+        notes=tuple(notes),
     )
 
 
@@ -222,8 +225,8 @@ def _geometry(
         [lesion.window for lesion in lesions],
     )
     patients = [lesion.patient for lesion in lesions]
-    folds = patient_folds([str(value) for value in truth], patients, _FOLDS)
-    return geometry_scores(features, truth, folds)
+    folds = possible_folds([str(value) for value in truth], patients, _FOLDS)
+    return geometry_scores(features, truth, folds) if folds else None
 
 
 def _strata(

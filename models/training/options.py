@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.data import About, Case, Grey, read_picture
+from models.errors import TrainingError
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -42,3 +43,12 @@ class Options:
     workers: int = 0
     read: Callable[[Case], Grey] = read_picture
     progress: Progress = silent
+
+
+def fold_count(options: Options, usual: int, *, fewest: int = 0) -> int:
+    """The folds of the cross-validation, the system's usual number where none was asked for; 0 for
+    none. TrainingError for one, which leaves nothing to fit on, or fewer than the fewest."""
+    count = usual if options.folds is None else options.folds
+    if count == 1 or count < fewest:
+        raise TrainingError(f"{count} folds were asked for; cross-validation needs two or more")
+    return count

@@ -1,7 +1,7 @@
 """A run folder: the same request goes on where it stopped and ends alike, another is refused."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,42 +9,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
-from models.backbones import BACKBONES, Backbone, Weights
 from models.data import read_manifest
 from models.errors import TrainingError
 from models.registry import read_bundle
-from models.stages import SLICES
 from models.systems import protocol, system
 from models.training.options import Options
 
 SYSTEMS = ("attention", "roi", "dcnn-us", "joint")
 
-
-def tiny() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 12, 16, 16), nn.ReLU())
-
-
-def tiny_weights(file: Path | None) -> Weights:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        return dict(tiny().state_dict())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def tiny_backbone() -> Iterator[None]:
-    """A backbone that every system can be fitted on in a second."""
-    mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "tiny", Backbone(12, mean, std, "a test", tiny, tiny_weights))
-        patch.setitem(SLICES, "tiny", _halves)
-        yield
-
-
-def _halves(network: nn.Module) -> list[list[nn.Module]]:
-    layers = list(network.children())
-    return [layers[:2], layers[2:]]
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +41,10 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def trained(
-    request: pytest.FixtureRequest, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    manifest: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_backbone: None,
 ) -> tuple[str, Options, str]:
     """A system, the options of its run, and the digest of its weights."""
     options = Options(tmp_path_factory.mktemp("run"), backbone="tiny", epochs=2, folds=0)

@@ -1,5 +1,6 @@
 """Training and evaluation of the attention detector (paper 1): the system ``attention``."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.attention import Readings, evaluate_readings, peak_in_box
 from models.evaluation.calibration import cross_calibrated
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import left_out, patient_folds
 from models.evaluation.geometry import geometry_features
 from models.evaluation.lesion import LabelEvaluation, evaluate_label
 from models.evaluation.metrics import Figure, bootstrap
@@ -30,7 +31,9 @@ from models.training.attention.fit import (
 )
 from models.training.attention.samples import Samples, labels_of, load_samples
 from models.training.card import write_bundle
-from models.training.options import Options
+from models.training.options import Options, fold_count
+
+log = logging.getLogger(__name__)
 
 FOLDS = 3
 """Of paper 1, which draws them three times."""
@@ -49,11 +52,12 @@ class OutOfFold:
 def train(cases: Sequence[Case], options: Options) -> Path:
     """Cross-validates unless ``options.folds`` is 0, fits on all cases, writes the bundle."""
     recipes = _recipes(options)
-    labels = _labels(cases)
+    folds = fold_count(options, FOLDS)
+    labels, missing = _labels(cases, folds)
     samples = _samples(cases, labels, recipes, options)
     evaluations: Mapping[str, LabelEvaluation] = {}
     localisation: Figure | None = None
-    if options.folds != 0:
+    if folds:
         found = _out_of_fold(cases, samples, recipes, options)
         evaluations = _label_evaluations(cases, samples[0], found)
         localisation = _localisation(cases, samples[0], found)
@@ -61,6 +65,8 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     card = attention_card(
         recipes, labels, cases, evaluations, localisation, options, _protocol(options)
     )
+    if missing:
+        card["data"]["left_out"] = " ".join(missing)
     card["members"] = [as_card(member.recipe, member.labels) for member in fitted]
     tensors = {
         f"{number}.{key}": value
@@ -97,7 +103,8 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
 def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     """The paper's cross-validation by patient, ``options.repeats`` times (the paper: three)."""
     recipes = _recipes(options)
-    samples = _samples(cases, _labels(cases), recipes, options)
+    labels, missing = _labels(cases, fold_count(options, FOLDS, fewest=2))
+    samples = _samples(cases, labels, recipes, options)
     found = _out_of_fold(cases, samples, recipes, options)
     first = samples[0]
     probability = np.full(found.logits.shape[1:], np.nan)
@@ -114,7 +121,8 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
         windows=first.windows[: len(cases)],
         sizes=first.sizes[: len(cases)],
     )
-    return evaluate_readings(cases, readings, None, _protocol(options), options)
+    evaluation = evaluate_readings(cases, readings, None, _protocol(options), options)
+    return replace(evaluation, notes=(*evaluation.notes, *missing))
 
 
 def _recipes(options: Options) -> tuple[Recipe, ...]:
@@ -129,14 +137,19 @@ def _recipes(options: Options) -> tuple[Recipe, ...]:
     return recipes
 
 
-def _labels(cases: Sequence[Case]) -> tuple[str, ...]:
-    labels = labels_of(cases)
+def _labels(cases: Sequence[Case], folds: int) -> tuple[tuple[str, ...], list[str]]:
+    """Those that can be learned, and a sentence on each that too few patients have."""
+    labels = labels_of(cases, folds)
     if not labels:
         raise TrainingError(
-            "no label has both answers in these cases: the attention detector needs images with "
-            "and without a lesion, or benign and malignant ones"
+            f"no label has both answers in these cases from {max(1, folds)} patients or more each: "
+            "the attention detector needs images with and without a lesion, or benign and "
+            "malignant ones, and of both as many patients as there are folds"
         )
-    return labels
+    missing = left_out(labels_of(cases), labels, folds)
+    for sentence in missing:
+        log.warning(sentence)
+    return labels, missing
 
 
 def _samples(

@@ -74,10 +74,12 @@ def evaluation_of(
     """
     truth = samples.truth
     names = list(outcome.probabilities)
-    figures = _figures(truth, outcome.final, outcome.called) | _calibrated(truth, outcome.final)
-    for name, probability in outcome.probabilities.items():
-        key = f"malignancy_auc_{name.replace(' ', '_')}"
-        figures[key] = bootstrap(area_under_curve, truth, probability)
+    figures = _figures(truth, outcome.final, outcome.called)
+    if 0 < truth.mean() < 1:
+        figures |= _calibrated(truth, outcome.final)
+        for name, probability in outcome.probabilities.items():
+            key = f"malignancy_auc_{name.replace(' ', '_')}"
+            figures[key] = bootstrap(area_under_curve, truth, probability)
     figures.update(_background(samples, outcome.types))
     baseline: dict[str, Figure] = {}
     geometry = None
@@ -104,7 +106,7 @@ def evaluation_of(
             f"figures without a model's name are of model {names[-1]}",
             "baseline: logistic regression on image size and fan crop"
             if folds
-            else "too few lesions of one class for a geometry-only baseline",
+            else "too few patients of one class for a geometry-only baseline",
             *_compared(truth, outcome, groups),
         ),
     )
@@ -198,7 +200,7 @@ def _charts(
     charts: list[Chart] = [
         Scores(f"Malignancy, model {name}", truth, outcome.probabilities[name], geometry)
         for name in MODELS
-        if name in outcome.probabilities
+        if name in outcome.probabilities and 0 < truth.mean() < 1
     ]
     return (*charts, nomogram) if nomogram is not None else tuple(charts)
 

@@ -1,6 +1,7 @@
 """Training and evaluation of joint segmentation and classification (paper 4): the system
 ``joint``."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from models.data import Case
 from models.data.lesion import Lesion, load_lesions
 from models.errors import TrainingError
 from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import left_out, patient_folds
 from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative_radius
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import JointSegmenter
@@ -22,7 +23,9 @@ from models.training.joint.card import joint_card
 from models.training.joint.fit import fit_joint
 from models.training.joint.recipes import Recipe, recipe
 from models.training.joint.samples import trainable_labels
-from models.training.options import Options
+from models.training.options import Options, fold_count
+
+log = logging.getLogger(__name__)
 
 FOLDS = 3
 """The paper kept 400 of 4309 images for its test; a set of hundreds is better used in folds."""
@@ -39,10 +42,11 @@ class _OutOfFold:
 
 def train(cases: Sequence[Case], options: Options) -> Path:
     """Cross-validates unless ``options.folds`` is 0, fits on all cases, writes the bundle."""
-    chosen, lesions, extra, labels = _prepared(cases, options)
+    folds = fold_count(options, FOLDS)
+    chosen, lesions, extra, labels, missing = _prepared(cases, options, folds)
     evaluation: Evaluation | None = None
     calibration: dict[str, Platt] = {}
-    if options.folds != 0:
+    if folds:
         found = _out_of_fold(lesions, extra, labels, chosen, options)
         evaluation = _evaluation(lesions, labels, found, chosen, options)
         for label in labels:
@@ -53,6 +57,8 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     card = joint_card(
         chosen, labels, everything, _radius(everything), evaluation, calibration, options
     )
+    if missing:
+        card["data"]["left_out"] = " ".join(missing)
     return write_bundle(options.out / "lesion-joint", network.state_dict(), card).folder
 
 
@@ -74,9 +80,11 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
 
 def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     """Cross-validation by patient of the recipe that the options name."""
-    chosen, lesions, extra, labels = _prepared(cases, options)
+    folds = fold_count(options, FOLDS, fewest=2)
+    chosen, lesions, extra, labels, missing = _prepared(cases, options, folds)
     found = _out_of_fold(lesions, extra, labels, chosen, options)
-    return _evaluation(lesions, labels, found, chosen, options)
+    evaluation = _evaluation(lesions, labels, found, chosen, options)
+    return replace(evaluation, notes=(*evaluation.notes, *missing))
 
 
 NO_LESIONS = (
@@ -86,9 +94,10 @@ NO_LESIONS = (
 
 
 def _prepared(
-    cases: Sequence[Case], options: Options
-) -> tuple[Recipe, list[Lesion], list[Lesion], tuple[str, ...]]:
-    """The recipe, lesions that count, lesions only learned from, and the labels with a head."""
+    cases: Sequence[Case], options: Options, folds: int
+) -> tuple[Recipe, list[Lesion], list[Lesion], tuple[str, ...], list[str]]:
+    """The recipe, lesions that count, lesions only learned from, the labels with a head, and a
+    sentence on each that too few patients have."""
     chosen = recipe(options.recipe)
     chosen = replace(
         chosen,
@@ -99,13 +108,17 @@ def _prepared(
     extra = _usable(load_lesions(options.extra, options), chosen)
     if not lesions:
         raise TrainingError(NO_LESIONS)
-    labels = trainable_labels(lesions) if chosen.classifies else ()
+    labels = trainable_labels(lesions, folds) if chosen.classifies else ()
     if not labels and not chosen.shape.segments:
         raise TrainingError(
-            "no label has both answers in these cases: classification needs benign and malignant "
-            "lesions, or several types"
+            f"no label has both answers in these cases from {max(1, folds)} patients or more each: "
+            "classification needs benign and malignant lesions, or several types"
         )
-    return chosen, lesions, extra, labels
+    known = trainable_labels(lesions) if chosen.classifies else ()
+    missing = left_out(known, labels, folds)
+    for sentence in missing:
+        log.warning(sentence)
+    return chosen, lesions, extra, labels, missing
 
 
 def _usable(lesions: Sequence[Lesion], chosen: Recipe) -> list[Lesion]:

@@ -13,7 +13,7 @@ from models.backbones import BACKBONES, imagenet_backbone
 from models.bundle import Bundle
 from models.data import Case
 from models.errors import TrainingError
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import patient_folds, possible_folds
 from models.evaluation.outcome import Evaluation
 from models.images import imagenet_tensor
 from models.lesion.roi import CropReadings, RoiClassifier, classify_crops
@@ -83,7 +83,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
         samples,
         classifier.read_crops(samples.crops),
         classifier.read_crops(samples.rough),
-        _baseline_folds(samples),
+        possible_folds(samples.strata(), samples.patients[: samples.own], FOLDS),
         system=NAME,
         bundle=bundle.title,
         protocol="the bundle on all regions",
@@ -164,12 +164,3 @@ def _recipe(options: Options) -> Recipe:
     if options.backbone is not None:
         recipe = replace(recipe, backbone=options.backbone)
     return recipe if options.epochs is None else replace(recipe, epochs=options.epochs)
-
-
-def _baseline_folds(samples: RoiSamples) -> list[list[int]]:
-    """Folds for the baseline alone, as many as the rarest class allows; none if that is one."""
-    patients = samples.patients[: samples.own]
-    strata = samples.strata()
-    rarest = min(len({p for p, s in zip(patients, strata, strict=True) if s == c}) for c in strata)
-    folds = min(FOLDS, rarest)
-    return patient_folds(strata, patients, folds) if folds >= 2 and len(set(strata)) > 1 else []

@@ -68,7 +68,7 @@ def attention_card(
             "source": "; ".join(origins.values()) if options.init is None else "a local file"
         },
         "protocol": {
-            "evaluation": f"{protocol}; intervals are percentile bootstraps over cases; "
+            "evaluation": f"{protocol}; intervals are percentile bootstraps over patients; "
             "calibration and threshold behind sensitivity, specificity, brier and "
             "calibration_error come from the other folds"
             if evaluations

@@ -91,7 +91,7 @@ def dcnn_us_card(
         "protocol": {
             "evaluation": "none"
             if found is None
-            else f"{found.protocol}; intervals are percentile bootstraps over lesions",
+            else f"{found.protocol}; intervals are percentile bootstraps over patients",
             "weights": "model LB on all lesions, same recipe; no epoch was selected",
             "geometry_only": "logistic regression on image size and fan crop, same folds",
             "loss": "binary cross entropy and batch-hard triplet loss (soft margin) of the lesion "

@@ -33,11 +33,11 @@ FOLDS = 3
 
 @dataclass(frozen=True)
 class _OutOfFold:
-    """assessed : of each lesion, by a network that did not see its patient. folds : held-out
-    indices, of the first repeat."""
+    """Of each repeat. assessed : of each lesion, by a network that did not see its patient. folds :
+    held-out indices."""
 
-    assessed: list[Assessed]
-    folds: list[list[int]]
+    assessed: list[list[Assessed]]
+    folds: list[list[list[int]]]
 
 
 def train(cases: Sequence[Case], options: Options) -> Path:
@@ -50,7 +50,8 @@ def train(cases: Sequence[Case], options: Options) -> Path:
         found = _out_of_fold(lesions, extra, labels, chosen, options)
         evaluation = _evaluation(lesions, labels, found, chosen, options)
         for label in labels:
-            _, truth, logits = _answers(lesions, found.assessed, label)
+            pairs = [_answers(lesions, assessed, label)[1:] for assessed in found.assessed]
+            truth, logits = (np.concatenate(column) for column in zip(*pairs, strict=True))
             calibration[label] = fit_platt(truth, logits)
     everything = [*lesions, *extra]
     network = fit_joint(everything, labels, chosen, _state(options, "final"), options)
@@ -75,7 +76,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
         for label in segmenter.labels
     }
     protocol = "the bundle on the given cases"
-    return evaluate_lesions(lesions, assessed, probabilities, bundle.title, protocol)
+    return evaluate_lesions(lesions, [assessed], probabilities, bundle.title, protocol)
 
 
 def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
@@ -138,11 +139,11 @@ def _out_of_fold(
     if len(set(patients)) < count:
         raise TrainingError(f"{len(set(patients))} patients cannot be divided into {count} folds")
     repeats: list[list[Assessed]] = []
-    first: list[list[int]] = []
+    divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
         folds = patient_folds(strata, patients, count, own.seed)
-        first = first or folds
+        divided.append(folds)
         assessed = [Assessed()] * len(lesions)
         for number, held in enumerate(folds):
             out = set(held)
@@ -157,17 +158,7 @@ def _out_of_fold(
             for place, row in zip(held, rows, strict=True):
                 assessed[place] = row
         repeats.append(assessed)
-    return _OutOfFold([_mean(rows) for rows in zip(*repeats, strict=True)], first)
-
-
-def _mean(rows: Sequence[Assessed]) -> Assessed:
-    """One lesion over the repeats."""
-
-    def over(key: str) -> dict[str, float]:
-        first = getattr(rows[0], key)
-        return {name: float(np.mean([getattr(row, key)[name] for row in rows])) for name in first}
-
-    return replace(rows[0], overlaps=over("overlaps"), rivals=over("rivals"), logits=over("logits"))
+    return _OutOfFold(repeats, divided)
 
 
 def _assess_all(
@@ -194,9 +185,9 @@ def _evaluation(
 ) -> Evaluation:
     probabilities = {}
     for label in labels:
-        known, truth, logits = _answers(lesions, found.assessed, label)
+        known, truth, logits = _answers(lesions, found.assessed[0], label)
         place = {index: row for row, index in enumerate(known)}
-        folds = [[place[index] for index in held if index in place] for held in found.folds]
+        folds = [[place[index] for index in held if index in place] for held in found.folds[0]]
         probability = np.full(len(lesions), np.nan)
         probability[known] = cross_calibrated(truth, logits, folds)
         probabilities[label] = probability

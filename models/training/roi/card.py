@@ -58,7 +58,7 @@ def roi_card(
         "protocol": {
             "evaluation": "none"
             if found is None
-            else f"{found.protocol}; intervals are percentile bootstraps over regions",
+            else f"{found.protocol}; intervals are percentile bootstraps over patients",
             "weights": "one network on all regions, same recipe; no epoch was selected",
             "geometry_only": "multinomial logistic regression on image size and fan crop, same "
             "folds; with all classes weighted alike for the balanced accuracy",

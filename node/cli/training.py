@@ -124,9 +124,10 @@ def train(
     with _working(session) as progress:
         from models.data.seen import write_seen
         from models.registry import read_bundle
-        from models.systems import protocol
+        from models.systems import check_options, protocol
 
         cases, options = _prepared(session, data, out, progress, extra, about, choices)
+        check_options(row, options)
         bundle = read_bundle(protocol(row).train(cases, options))
         write_seen(bundle.folder, [*cases, *options.extra])
         _draw_curves(out)
@@ -181,7 +182,8 @@ def evaluate(
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:
         raise typer.BadParameter("a cross-validation needs --out: networks are fitted there")
-    if bundle is not None and (init, backbone, recipe, epochs, folds) != (None,) * 5:
+    fitting = (init, backbone, recipe, epochs, folds, extra or None)
+    if bundle is not None and (fitting != (None,) * 6 or repeats != 1):
         raise typer.BadParameter("a bundle is evaluated as it is: these options fit networks")
     choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
     with _working(session) as progress, tempfile.TemporaryDirectory() as nowhere:
@@ -193,6 +195,7 @@ def evaluate(
         )
         module = models.systems.protocol(row)
         if bundle is None:
+            models.systems.check_options(row, options)
             found = module.cross_validate(cases, options)
         else:
             found = module.evaluate(bundle, cases, options)

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from models.training.options import Options
 from models.training.request import claim, request_of
 
 Batch = TypeVar("Batch")
+
+_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _epoch(
         data,
         batch_size=schedule.batch,
         shuffle=True,
-        num_workers=options.workers,
+        num_workers=_workers(options),
         generator=torch.Generator().manual_seed(seed),
         pin_memory=device.type == "cuda",
         collate_fn=collate,
@@ -113,7 +116,7 @@ def _epoch(
     count = 0
     for batch in loader:
         batch = _moved(batch, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=_mixed(device)):
             value = loss(network, batch)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
@@ -122,6 +125,18 @@ def _epoch(
         total += float(value.detach())
         count += 1
     return total / count
+
+
+def _mixed(device: torch.device) -> bool:
+    """Whether in bfloat16 where that suffices: few processors are faster in it."""
+    return device.type == "cuda"
+
+
+def _workers(options: Options) -> int:
+    if options.workers is not None:
+        return options.workers
+    beside_a_gpu = torch.device(options.device).type == "cuda"
+    return min(_MOST_WORKERS, len(os.sched_getaffinity(0))) if beside_a_gpu else 0
 
 
 def _moved(batch: Any, device: torch.device) -> Any:

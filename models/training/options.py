@@ -25,8 +25,9 @@ class Options:
     how often the folds are drawn. recipe : by name, where a system has several; None is its own
     choice. about : what the images are, for the card. extra : cases that are only learned from,
     and never count in a figure. init : a local file of initial weights, or a folder of them.
-    workers : processes that prepare batches. read : the grey image of a case; the default knows
-    pictures only, a caller that knows DICOM gives its own.
+    workers : processes that prepare batches; None takes a core each, eight at most, beside a GPU,
+    and none without. read : the grey image of a case; the default knows pictures only, a caller
+    that knows DICOM gives its own.
     """
 
     out: Path
@@ -40,7 +41,7 @@ class Options:
     recipe: str | None = None
     about: About = NOT_DESCRIBED
     extra: tuple[Case, ...] = ()
-    workers: int = 0
+    workers: int | None = None
     read: Callable[[Case], Grey] = read_picture
     progress: Progress = silent
 

@@ -77,7 +77,14 @@ Folds = Annotated[
 ]
 Repeats = Annotated[int, typer.Option(min=1, help="How often the folds are drawn.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides every draw.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Processes that prepare batches; by default up to eight beside a GPU.",
+        show_default=False,
+    ),
+]
 
 
 class Choices(NamedTuple):
@@ -91,7 +98,7 @@ class Choices(NamedTuple):
     folds: int | None
     repeats: int
     seed: int
-    workers: int
+    workers: int | None
 
 
 def train(
@@ -111,7 +118,7 @@ def train(
     folds: Folds = None,
     repeats: Repeats = 1,
     seed: Seed = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Train a system on own images; states, curves and the bundle lie in the run folder.
@@ -171,7 +178,7 @@ def evaluate(
     folds: Folds = None,
     repeats: Repeats = 1,
     seed: Seed = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Evaluate a bundle, or a system by its paper's protocol, beside the confound baseline.

@@ -14,6 +14,7 @@ from models.data import read_manifest
 from models.errors import TrainingError
 from models.registry import read_bundle
 from models.systems import protocol, system
+from models.training import loop
 from models.training.options import Options
 
 SYSTEMS = ("attention", "roi", "dcnn-us", "joint")
@@ -123,3 +124,40 @@ def test_a_state_that_does_not_say_what_it_was_fitted_on_is_refused(
         (tmp_path / "states" / state.name).write_bytes(state.read_bytes())
     with pytest.raises(TrainingError, match=r"does not say.*give another --out"):
         run(name, manifest, replace(options, out=tmp_path))
+
+
+def test_on_a_gpu_batches_are_prepared_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(16)))
+    assert loop._workers(Options(Path(), device="cuda:1")) == 8
+    assert loop._workers(Options(Path(), device="cuda", workers=0)) == 0
+    assert loop._workers(Options(Path())) == 0
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_two_workers_prepare_the_batches(name: str, manifest: Path, tmp_path: Path) -> None:
+    def digest(out: str, workers: int) -> str:
+        options = Options(tmp_path / out, backbone="tiny", epochs=1, folds=0, workers=workers)
+        return run(name, manifest, options)
+
+    two = digest("two", 2)
+    # Joint's prompts are drawn in the workers, each from a seed of its own.
+    assert two == (digest("again", 2) if name == "joint" else digest("none", 0))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_loss_can_be_taken_in_mixed_precision(
+    name: str, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losses(out: str) -> list[float]:
+        options = Options(tmp_path / out, backbone="tiny", epochs=2, folds=0)
+        run(name, manifest, options)
+        (state,) = (options.out / "states").glob("*.pt")
+        saved = torch.load(state, weights_only=True)
+        assert all(value.dtype != torch.bfloat16 for value in saved["network"].values())
+        return list(saved["losses"])
+
+    plain = losses("plain")
+    monkeypatch.setattr(loop, "_mixed", lambda device: True)
+    mixed = losses("mixed")
+    assert mixed != plain
+    assert mixed == pytest.approx(plain, rel=0.05)

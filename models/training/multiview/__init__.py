@@ -150,7 +150,7 @@ def _out_of_fold(
         for held in folds
     ]
     collected = np.full((len(rounds), len(ROWS), sum(map(len, rounds[0])), 3), np.nan)
-    run = Parallel(n_jobs=max(1, options.workers), return_as="generator")
+    run = Parallel(n_jobs=max(1, options.workers or 1), return_as="generator")
     jobs = (delayed(_fold)(frames, held, file) for _, held, file in tasks)
     for done, ((number, held, _), found) in enumerate(zip(tasks, run(jobs), strict=True), start=1):
         collected[number][:, held] = found

@@ -14,6 +14,8 @@ from models.evaluation.fat import fat_figures
 from models.evaluation.joint import BOX, CLICK, TIGHT, Assessed, evaluate_lesions
 from models.evaluation.lesion import areas_of_folds, evaluate_label
 from models.evaluation.metrics import area_under_curve, bootstrap
+from models.registry import read_bundle
+from models.systems import protocol, system
 from models.training.options import Options
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -144,3 +146,32 @@ def test_many_images_of_two_patients_are_two_cases() -> None:
     assert apart == alone
     one = class_figures(np.zeros(COUNT, int), TRUTH.astype(int), ("x", "y"), patients)
     assert (one["accuracy"].low, one["accuracy"].high) == (0, 1)
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+@pytest.mark.parametrize("name", ["attention", "joint"])
+def test_a_bundle_is_calibrated_on_every_repeat(tmp_path: Path, name: str) -> None:
+    generator = np.random.default_rng(0)
+    cases = []
+    for number in range(8):
+        image = generator.integers(60, 120, (120, 160)).astype(np.uint8)
+        image[40:80, 50:100] = 220 if number % 2 else 15
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+        corners = ((50.0, 40.0), (100.0, 40.0), (100.0, 80.0), (50.0, 80.0))
+        cases.append(
+            Case(
+                str(number),
+                str(number),
+                tmp_path / f"{number}.png",
+                labels={"lesion": 1, "malignant": number % 2},
+                masses=(corners,),
+                boxes=((50.0, 40.0, 100.0, 80.0),),
+            )
+        )
+    options = Options(tmp_path / "run", backbone="tiny", epochs=1, folds=2, repeats=2)
+    bundle = read_bundle(protocol(system(name)).train(cases, options))
+    assert set(bundle.card["calibration"]) == {"malignant"}
+    figures = bundle.card["figures"]
+    figures = figures["malignant"] if name == "attention" else figures
+    assert figures["auc" if name == "attention" else "malignancy_auc"]["cases"] == 8
+    assert "2 x 2-fold" in bundle.card["protocol"]["evaluation"]

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from models.memory import keep_freed_memory
+from models.training.course import COURSES
 from models.training.options import Options
 from models.training.request import claim, request_of
 
@@ -23,12 +24,13 @@ _MOST_WORKERS = 8
 
 @dataclass(frozen=True)
 class Schedule:
-    """epochs : passes over the data. batch : images a step. seed : decides every draw. Rates rise
-    over the first epoch and fall to zero along half a cosine."""
+    """epochs : passes over the data. batch : images a step. seed : decides every draw. course : of
+    the rates, by its name in ``models.training.course``."""
 
     epochs: int
     batch: int
     seed: int
+    course: str = "cosine"
 
 
 def fit(
@@ -61,9 +63,8 @@ def fit(
         keep_freed_memory()
     network.to(device).to(memory_format=torch.channels_last)
     steps = max(1, math.ceil(len(data) / schedule.batch))  # type: ignore[arg-type]
-    rates = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, _warm_cosine(warm=steps, total=steps * schedule.epochs)
-    )
+    factor, total = COURSES[schedule.course].factor, steps * schedule.epochs
+    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: factor(step, steps, total))
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "rates": rates}
     losses: list[float] = []
     if state.exists():
@@ -155,12 +156,3 @@ def _write_curve(losses: Sequence[float], file: Path) -> None:
 
 def _numbered(losses: Sequence[float]) -> Iterable[tuple[int, str]]:
     return ((number, f"{loss:.5f}") for number, loss in enumerate(losses, start=1))
-
-
-def _warm_cosine(*, warm: int, total: int) -> Callable[[int], float]:
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
-
-    return factor

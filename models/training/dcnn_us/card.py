@@ -11,6 +11,7 @@ from models.evaluation.outcome import Evaluation
 from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
+from models.training.course import COURSES
 from models.training.dcnn_us.samples import LesionSamples
 from models.training.options import Options
 
@@ -98,6 +99,7 @@ def dcnn_us_card(
             "branch, binary cross entropy of the fused output and of each background type",
             "augmentation": "shifts, rescaling, horizontal flips",
             "optimiser": "SGD, Nesterov",
+            "schedule": COURSES["cosine"].words,
             "seed": options.seed,
             **asdict(recipe),
         },

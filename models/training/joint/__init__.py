@@ -151,7 +151,11 @@ def _out_of_fold(
             name = f"repeat-{repeat}-fold-{number}"
             network = fit_joint(learned, labels, chosen, _state(options, name), own)
             segmenter = JointSegmenter(
-                network, chosen.backbone, chosen.framing, device=options.device
+                network,
+                chosen.backbone,
+                chosen.framing,
+                mirrored=chosen.mirrored,
+                device=options.device,
             )
             tested = [lesions[place] for place in held]
             rows = _assess_all(segmenter, tested, _radius(learned), name, options)

@@ -34,7 +34,7 @@ FOLDS = 5
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides how a network is fitted. copies : passages of each region in an
-    epoch, after the classes were balanced."""
+    epoch, after the classes were balanced. course : of the rates."""
 
     backbone: str = "efficientnet_lite0"
     epochs: int = 12
@@ -44,11 +44,14 @@ class Recipe:
     momentum: float = 0.9
     decay: float = 1e-4
     copies: int = 1
+    course: str = "cosine"
 
 
 RECIPES: Mapping[str, Recipe] = {
     "small": Recipe(),
-    "paper": Recipe("resnet50", epochs=30, batch=128, rate=1e-4, head_rate=1e-3, copies=4),
+    "paper": Recipe(
+        "resnet50", 30, batch=128, rate=1e-4, head_rate=1e-3, copies=4, course="constant"
+    ),
 }
 """'small' is for two cores, and takes the larger steps that fewer of them need. 'paper' has the
 numbers of its section 3.1; it names neither momentum nor decay, which are MATLAB's defaults, where
@@ -149,7 +152,7 @@ def _fitted(
 
     states = options.out / "states"
     states.mkdir(parents=True, exist_ok=True)
-    schedule = Schedule(recipe.epochs, recipe.batch, options.seed)
+    schedule = Schedule(recipe.epochs, recipe.batch, options.seed, recipe.course)
     data = Balanced(samples, indices, recipe.copies)
     state = states / f"{name}.pt"
     fit(network, optimiser, data, loss, schedule, state, options, recipe=recipe)

@@ -6,6 +6,7 @@ from models.backbones import backbone
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.outcome import Evaluation
 from models.images.roi import RIM, ROI_SIZE
+from models.training.course import COURSES
 from models.training.options import Options
 from models.training.roi.samples import LARGEST, RoiSamples
 
@@ -65,6 +66,7 @@ def roi_card(
             "loss": "cross entropy of balanced classes",
             "augmentation": "shifts, rescaling, horizontal flips, anew for each passage",
             "optimiser": "SGD with momentum",
+            "schedule": COURSES[recipe.course].words,
             "epochs": recipe.epochs,
             "batch": recipe.batch,
             "rate": recipe.rate,

@@ -6,7 +6,7 @@ the module that trains and evaluates it. A new system is a new row, and those tw
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from models.training.options import Options
 
 
+FITTING = ("backbone", "init", "recipe", "epochs", "folds", "repeats", "extra")
+"""Those of ``models.training.options.Options`` that decide a fit."""
+
+_ONE_DRAW = tuple(name for name in FITTING if name != "repeats")
+
+
 @dataclass(frozen=True)
 class System:
     """name : as the command line says it. paper : number and first author. bundle : the folder's
     name that training gives its bundle. reads : the card's ``system``. protocol : a module with
-    the functions of ``SystemProtocol``. wants : what a manifest must hold, for people."""
+    the functions of ``SystemProtocol``. wants : what a manifest must hold, for people. takes : the
+    options of ``FITTING`` that it heeds."""
 
     name: str
     title: str
@@ -32,6 +39,7 @@ class System:
     reads: str
     protocol: str
     wants: str
+    takes: tuple[str, ...] = FITTING
 
 
 class SystemProtocol(Protocol):
@@ -74,6 +82,7 @@ SYSTEMS: Mapping[str, System] = {
             protocol="models.training.dcnn_us",
             wants="malignant, class or type; mass or box; liver, background and clinical factors "
             "where they are known",
+            takes=_ONE_DRAW,
         ),
         System(
             name="roi",
@@ -83,6 +92,7 @@ SYSTEMS: Mapping[str, System] = {
             reads="lesion.roi",
             protocol="models.training.roi",
             wants="type or class; mass or box; liver where there is no lesion",
+            takes=_ONE_DRAW,
         ),
         System(
             name="joint",
@@ -101,6 +111,7 @@ SYSTEMS: Mapping[str, System] = {
             reads="fat.multiview",
             protocol="models.training.multiview",
             wants="fat_percent; view where it is known",
+            takes=("backbone", "init", "folds", "repeats", "extra"),
         ),
         System(
             name="hepatorenal",
@@ -110,6 +121,7 @@ SYSTEMS: Mapping[str, System] = {
             reads="fat.hepatorenal",
             protocol="models.training.hepatorenal",
             wants="fat_percent; hepatorenal_index, or liver and kidney on whole frames",
+            takes=("folds",),
         ),
         System(
             name="gate",
@@ -129,6 +141,18 @@ def system(name: str) -> System:
     if name not in SYSTEMS:
         raise TrainingError(f"there is no system {name!r}; there are {', '.join(SYSTEMS)}")
     return SYSTEMS[name]
+
+
+def check_options(row: System, options: "Options") -> None:
+    """TrainingError where an option was given that the system would not heed."""
+    usual = {field.name: field.default for field in fields(options)}
+    unheeded = [
+        f"--{name}"
+        for name in FITTING
+        if name not in row.takes and getattr(options, name) != usual[name]
+    ]
+    if unheeded:
+        raise TrainingError(f"{row.name} has no {' and no '.join(unheeded)}: leave it out")
 
 
 def system_of(bundle: Bundle) -> System:

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data import Case
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import possible_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
-from models.evaluation.metrics import Figure, area_under_curve, bootstrap
+from models.evaluation.lesion import areas_of_folds
+from models.evaluation.metrics import Figure, area_under_curve, bootstrap, over_repeats
 from models.evaluation.outcome import Chart, Evaluation, Example, Scores
 from models.evaluation.picture import draw
 from models.images import Window
@@ -25,49 +26,58 @@ _BASELINE_FOLDS = 3
 
 @dataclass(frozen=True)
 class Readings:
-    """Of n cases. logits : (r, n, L), r repeats of the protocol. probability : (n, L) calibrated.
-    attention : (h, w) each. windows : what it covers. sizes : whole image (width, height)."""
+    """Of n cases. logits : (r, n, L), r repeats of the protocol. probability : (n, L) calibrated,
+    of the first repeat. attention : (h, w) of each case in each repeat. windows : what it covers.
+    sizes : whole image (width, height). folds : held-out indices of each repeat; none where a
+    bundle read them all."""
 
     labels: tuple[str, ...]
     logits: npt.NDArray[np.float64]
     probability: npt.NDArray[np.float64]
-    attention: Sequence[npt.NDArray[np.float32]]
+    attention: Sequence[Sequence[npt.NDArray[np.float32]]]
     windows: Sequence[Window]
     sizes: Sequence[tuple[int, int]]
+    folds: Sequence[Sequence[Sequence[int]]] = ()
 
 
 def evaluate_readings(
     cases: Sequence[Case], readings: Readings, bundle: str | None, protocol: str, options: Options
 ) -> Evaluation:
-    """Areas under the curve by label, the place of the attention, and the score of eq. (4)."""
+    """Areas under the curve by label, the place of the attention, and the score of eq. (4): means
+    over the repeats. Charts and examples are of the first."""
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
     charts: list[Chart] = []
+    notes = ["Intervals are percentile bootstraps over patients, 95 %."]
     geometry = geometry_features(readings.sizes, readings.windows)
     for column, label in enumerate(readings.labels):
         known = [place for place, case in enumerate(cases) if label in case.labels]
         truth = np.asarray([cases[place].labels[label] for place in known], dtype=np.float64)
+        own = [cases[place].patient for place in known]
         if len(set(truth)) < 2:
             continue
         name = NAMES.get(label, f"{label.replace(' ', '_')}_auc")
-        figures[name] = bootstrap(_mean_area, truth, *readings.logits[:, known, column])
-        other = _geometry(geometry[known], truth, [cases[place].patient for place in known])
-        if other is not None:
-            baseline[name] = bootstrap(area_under_curve, truth, other)
+        logits = readings.logits[:, known, column]
+        figures[name] = bootstrap(_mean_area, truth, *logits, patients=own)
+        notes.extend(_over_folds(name, label, cases, readings))
+        other = _geometry(geometry[known], truth, own)
+        if other is None:
+            notes.append(f"{name}: too few cases or patients for a geometry-only baseline.")
+        else:
+            baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
         charts.append(Scores(label.capitalize(), truth, readings.probability[known, column], other))
-    hits = [
-        peak_in_box(cells, window, case)
-        for cells, window, case in zip(readings.attention, readings.windows, cases, strict=True)
-        if case.boxes
-    ]
-    if hits:
-        figures["attention_peak_in_box"] = bootstrap(
-            lambda values: float(values.mean()), np.asarray(hits, dtype=np.float64)
+    place = localisation(cases, readings.windows, readings.attention)
+    if place is not None:
+        figures["attention_peak_in_box"] = place
+    areas = {name: figure.value for name, figure in figures.items() if name.endswith("_auc")}
+    if challenge_score(areas) is not None:
+        figures["challenge_score"] = _challenge(cases, readings)
+        notes.append("The challenge score is eq. (4), with the mean over lesion types.")
+    if len(readings.logits) > 1:
+        notes.append(
+            f"Figures are means over {len(readings.logits)} repeats, of which each fitted its own "
+            "networks; charts, examples and probabilities are of the first."
         )
-    notes = ["Intervals are percentile bootstraps over cases, 95 %."]
-    score = challenge_score(figures)
-    if score is not None:
-        notes.append(f"Score of eq. (4), with the mean over lesion types: {score:.3f}.")
     if baseline:
         notes.append(
             "The baseline is a logistic regression on image size and fan geometry alone, fitted "
@@ -88,21 +98,79 @@ def evaluate_readings(
     )
 
 
-def challenge_score(figures: Mapping[str, Figure]) -> float | None:
+def challenge_score(areas: Mapping[str, float]) -> float | None:
     """Eq. (4): 0.5 lesion + 0.3 malignant + 0.2 types; None unless all three are known.
 
-    The paper writes a sum over types with weight 0.2, which would exceed 1; its figures are those
-    of the mean.
+    areas : under the curve, by figure. The paper writes a sum over types with weight 0.2, which
+    would exceed 1; its figures are those of the mean.
     """
-    types = [
-        figure.value
-        for name, figure in figures.items()
-        if name.endswith("_auc") and name not in NAMES.values()
-    ]
-    if not types or not all(name in figures for name in NAMES.values()):
+    types = [area for name, area in areas.items() if name not in NAMES.values()]
+    if not types or not all(name in areas for name in NAMES.values()):
         return None
-    lesion, malignant = (figures[name].value for name in NAMES.values())
+    lesion, malignant = (areas[name] for name in NAMES.values())
     return 0.5 * lesion + 0.3 * malignant + 0.2 * float(np.mean(types))
+
+
+def _challenge(cases: Sequence[Case], readings: Readings) -> Figure:
+    """Eq. (4) of the labels of which both answers are known."""
+    names, columns, rows = [], [], []
+    for column, label in enumerate(readings.labels):
+        truth = _truth(cases, label)
+        if {0.0, 1.0} <= set(truth):
+            names.append(NAMES.get(label, label))
+            columns.append(column)
+            rows.append(truth)
+
+    def score(truth: npt.NDArray[np.floating], *repeats: npt.NDArray[np.floating]) -> float:
+        areas = {}
+        for place, name in enumerate(names):
+            known = np.isfinite(truth[:, place])
+            logits = (repeat[known, place] for repeat in repeats)
+            areas[name] = _mean_area(truth[known, place], *logits)
+        found = challenge_score(areas)
+        return float("nan") if found is None else found
+
+    patients = [case.patient for case in cases]
+    return bootstrap(
+        score, np.stack(rows, axis=1), *readings.logits[:, :, columns], patients=patients
+    )
+
+
+def _over_folds(name: str, label: str, cases: Sequence[Case], readings: Readings) -> Iterator[str]:
+    """Paper 1's way of reporting."""
+    logits = readings.logits[:, :, readings.labels.index(label)]
+    if readings.folds:
+        areas = areas_of_folds(_truth(cases, label), logits, readings.folds)
+        if len(areas) > 1:
+            yield (
+                f"{name} over {len(areas)} folds: {areas.mean():.3f} ± {areas.std(ddof=1):.3f} "
+                "(mean ± SD, as paper 1 reports it)."
+            )
+
+
+def _truth(cases: Sequence[Case], label: str) -> npt.NDArray[np.float64]:
+    """(n,) the answers, not numbers where they are not known."""
+    return np.asarray([case.labels.get(label, np.nan) for case in cases], dtype=np.float64)
+
+
+def localisation(
+    cases: Sequence[Case],
+    windows: Sequence[Window],
+    attention: Sequence[Sequence[npt.NDArray[np.float32]]],
+) -> Figure | None:
+    """How often the peak lies in a mass's box, the mean over the repeats; None without a box."""
+    boxed = [place for place, case in enumerate(cases) if case.boxes]
+    if not boxed:
+        return None
+    hits = np.asarray(
+        [
+            [peak_in_box(repeat[place], windows[place], cases[place]) for repeat in attention]
+            for place in boxed
+        ],
+        dtype=np.float64,
+    )
+    patients = [cases[place].patient for place in boxed]
+    return bootstrap(lambda values: float(values.mean()), hits, patients=patients)
 
 
 def peak_in_box(cells: npt.NDArray[np.floating], window: Window, case: Case) -> bool:
@@ -115,8 +183,7 @@ def peak_in_box(cells: npt.NDArray[np.floating], window: Window, case: Case) -> 
     return any(a < right and c > left and b < bottom and d > top for a, b, c, d in case.boxes)
 
 
-def _mean_area(truth: npt.NDArray[np.floating], *repeats: npt.NDArray[np.floating]) -> float:
-    return float(np.mean([area_under_curve(truth, logits) for logits in repeats]))
+_mean_area = over_repeats(area_under_curve)
 
 
 def _geometry(
@@ -124,8 +191,8 @@ def _geometry(
 ) -> npt.NDArray[np.float64] | None:
     if min(truth.sum(), (1 - truth).sum()) < _FEWEST:
         return None
-    folds = patient_folds([str(value) for value in truth], patients, _BASELINE_FOLDS)
-    return geometry_scores(features, truth, folds)
+    folds = possible_folds([str(value) for value in truth], patients, _BASELINE_FOLDS)
+    return geometry_scores(features, truth, folds) if folds else None
 
 
 def _by_size(cases: Sequence[Case], readings: Readings) -> Iterator[tuple[str, dict[str, Figure]]]:
@@ -138,7 +205,9 @@ def _by_size(cases: Sequence[Case], readings: Readings) -> Iterator[tuple[str, d
             truth = np.asarray([cases[place].labels[label] for place in known], dtype=np.float64)
             if known and min(truth.sum(), (1 - truth).sum()) >= _FEWEST:
                 name = NAMES.get(label, f"{label.replace(' ', '_')}_auc")
-                figures[name] = bootstrap(_mean_area, truth, *readings.logits[:, known, column])
+                logits = readings.logits[:, known, column]
+                own = [cases[place].patient for place in known]
+                figures[name] = bootstrap(_mean_area, truth, *logits, patients=own)
         if figures:
             yield f"{size[0]}x{size[1]} pixels", figures
 
@@ -166,7 +235,7 @@ def _examples(cases: Sequence[Case], readings: Readings, options: Options) -> It
             caption=f"{case.id}: {said}; true: {true}",
             picture=draw(
                 options.read(case),
-                heat=readings.attention[place],
+                heat=readings.attention[0][place],
                 window=readings.windows[place],
                 outlines=case.masses,
             ),

@@ -12,25 +12,28 @@ Integers = npt.NDArray[np.integer]
 Numbers = npt.NDArray[np.integer] | npt.NDArray[np.floating]
 
 
-def class_figures(truth: Integers, called: Integers, classes: Sequence[str]) -> dict[str, Figure]:
+def class_figures(
+    truth: Integers, called: Integers, classes: Sequence[str], patients: Sequence[str] | None = None
+) -> dict[str, Figure]:
     """'accuracy', 'balanced_accuracy', and 'sensitivity_<class>' and 'specificity_<class>' of each
     class that is there, one against the rest (eqs. 1 to 3 of the paper).
 
-    truth, called : (n,) places in ``classes``. The balanced accuracy is the mean sensitivity of
-    the classes that are there: a guess is worth one over their number, whatever their shares.
+    truth, called : (n,) places in ``classes``. patients : (n,), as ``bootstrap`` takes them. The
+    balanced accuracy is the mean sensitivity of the classes that are there: a guess is worth one
+    over their number, whatever their shares.
     """
     present = [number for number in range(len(classes)) if (truth == number).any()]
     columns = (truth.astype(float), called.astype(float))
     figures = {
-        "accuracy": bootstrap(accuracy, *columns),
-        "balanced_accuracy": bootstrap(_balanced(present), *columns),
+        "accuracy": bootstrap(accuracy, *columns, patients=patients),
+        "balanced_accuracy": bootstrap(_balanced(present), *columns, patients=patients),
     }
     for number in present:
         name = classes[number].replace(" ", "_")
         one = ((truth == number).astype(float), (called == number).astype(float))
-        figures[f"sensitivity_{name}"] = bootstrap(sensitivity, *one)
+        figures[f"sensitivity_{name}"] = bootstrap(sensitivity, *one, patients=patients)
         if len(present) > 1:
-            figures[f"specificity_{name}"] = bootstrap(specificity, *one)
+            figures[f"specificity_{name}"] = bootstrap(specificity, *one, patients=patients)
     return figures
 
 

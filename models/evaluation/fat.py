@@ -12,6 +12,7 @@ from models.evaluation.metrics import (
     Statistic,
     area_under_curve,
     bootstrap,
+    over_repeats,
     ranks,
     sensitivity,
     specificity,
@@ -28,26 +29,29 @@ def fat_figures(reference: Floats, estimates: Floats) -> dict[str, Figure]:
     """Figures of one estimator, by name, with bootstrap intervals over participants.
 
     reference : (n,) %. estimates : (n, 3) fat in %, P(>= 5 %) and P(>= 10 %), not a number
-    where there is none. Without participants on both sides of a cut-off its figures do not exist,
-    and without two different fat fractions no correlation does.
+    where there is none; (r, n, 3) of r repeats, whose figures' means are given. Without
+    participants on both sides of a cut-off its figures do not exist, and without two different fat
+    fractions no correlation does.
     """
     reference = np.asarray(reference, dtype=np.float64)
+    repeats = estimates.reshape(-1, len(reference), 3)
     figures: dict[str, Figure] = {}
 
-    def add(name: str, statistic: Statistic, *columns: Floats) -> None:
-        if len(columns[0]) and np.isfinite(statistic(*columns)):
-            figures[name] = bootstrap(statistic, *columns)
+    def add(name: str, statistic: Statistic, truth: Floats, *columns: Floats) -> None:
+        mean = over_repeats(statistic)
+        if len(truth) and np.isfinite(mean(truth, *columns)):
+            figures[name] = bootstrap(mean, truth, *columns)
 
-    truth, fat = known_rows(reference, estimates[:, 0])
+    truth, *fat = known_rows(reference, *repeats[:, :, 0])
     for name, statistic in _AGREEMENT.items():
-        add(f"fat_{name}", statistic, truth, fat)
+        add(f"fat_{name}", statistic, truth, *fat)
     for column, cutoff in enumerate(CUTOFFS, start=1):
-        truth, probability = known_rows(at_least(reference, cutoff), estimates[:, column])
+        truth, *probability = known_rows(at_least(reference, cutoff), *repeats[:, :, column])
         if 0 < truth.sum() < len(truth):
-            called = (probability >= 0.5).astype(float)
-            add(f"fat_auc_{cutoff}", area_under_curve, truth, probability)
-            add(f"fat_sensitivity_{cutoff}", sensitivity, truth, called)
-            add(f"fat_specificity_{cutoff}", specificity, truth, called)
+            called = [(row >= 0.5).astype(float) for row in probability]
+            add(f"fat_auc_{cutoff}", area_under_curve, truth, *probability)
+            add(f"fat_sensitivity_{cutoff}", sensitivity, truth, *called)
+            add(f"fat_specificity_{cutoff}", specificity, truth, *called)
     return figures
 
 
@@ -87,10 +91,10 @@ def card_figures(
     return rows
 
 
-def known_rows(reference: Floats, estimate: Floats) -> tuple[Floats, Floats]:
-    """Both where the estimate is a number."""
-    known = np.isfinite(estimate)
-    return reference[known], estimate[known]
+def known_rows(reference: Floats, *estimates: Floats) -> list[Floats]:
+    """All where the estimates are numbers."""
+    known = np.isfinite(estimates).all(axis=0)
+    return [reference[known], *(estimate[known] for estimate in estimates)]
 
 
 def at_least(fat: Floats, cutoff: float) -> Floats:

@@ -1,6 +1,8 @@
 """Cross-validation folds that never divide a patient."""
 
-from collections.abc import Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -9,7 +11,47 @@ from sklearn.model_selection import StratifiedGroupKFold
 def patient_folds(
     strata: Sequence[str], patients: Sequence[str], folds: int = 3, seed: int = 0
 ) -> list[list[int]]:
-    """The held-out indices of each fold, with the strata in about equal shares."""
+    """The held-out indices of each fold, with the strata in about equal shares; a stratum of fewer
+    cases than folds goes as far as it goes, and where all are so rare none counts."""
+    if max(Counter(strata).values()) < folds:
+        strata = ["alike"] * len(strata)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     empty = np.zeros(len(strata))
-    return [held.tolist() for _, held in splitter.split(empty, strata, patients)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return [held.tolist() for _, held in splitter.split(empty, strata, patients)]
+
+
+def possible_folds(
+    strata: Sequence[str], patients: Sequence[str], most: int, seed: int = 0
+) -> list[list[int]]:
+    """As many folds as the rarest stratum has patients, ``most`` at most, each of which leaves
+    every stratum to fit on; none where that takes more patients, or a second stratum."""
+    kinds = set(strata)
+    owners = Counter(kind for kind, _ in set(zip(strata, patients, strict=True)))
+    for count in range(min([most, *owners.values()]), 1, -1) if len(kinds) > 1 else ():
+        folds = patient_folds(strata, patients, count, seed)
+        rests = (set(range(len(strata))) - set(held) for held in folds)
+        if all({strata[index] for index in rest} == kinds for rest in rests):
+            return folds
+    return []
+
+
+def answered(answers: Iterable[tuple[str, int]], folds: int) -> bool:
+    """Whether both answers to a question come from as many patients as there are folds: with fewer,
+    what a fold leaves may hold one answer only.
+
+    answers : patient, and 0 or 1. folds : 0 where nothing is held out.
+    """
+    owners = Counter(answer for _, answer in set(answers))
+    return min(owners[0], owners[1]) >= max(1, folds)
+
+
+def left_out(labels: Sequence[str], kept: Sequence[str], folds: int) -> list[str]:
+    """A sentence for each label that is not kept, for it is not ``answered``."""
+    return [
+        f"{label!r} is left out: each of its answers must come from {folds} patients or more, one "
+        "for each fold"
+        for label in labels
+        if label not in kept
+    ]

@@ -1,7 +1,7 @@
 """What the joint system is worth on lesions whose outline or type is known (paper 4)."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import contourpy
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from models.data import Box, Outline
 from models.data.lesion import Lesion
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import possible_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
 from models.evaluation.joint_prompts import foreground_clicks, jittered_box
-from models.evaluation.metrics import Figure, area_under_curve, bootstrap
+from models.evaluation.metrics import Figure, area_under_curve, bootstrap, over_repeats
 from models.evaluation.outcome import Chart, Distribution, Evaluation, Example, Scores
 from models.evaluation.overlap import Mask, disc_mask, ellipse_mask, jaccard
 from models.evaluation.picture import draw
@@ -86,29 +86,35 @@ def assess(segmenter: JointSegmenter, lesion: Lesion, radius: float) -> Assessed
 
 def evaluate_lesions(
     lesions: Sequence[Lesion],
-    assessed: Sequence[Assessed],
+    repeats: Sequence[Sequence[Assessed]],
     probabilities: Mapping[str, npt.NDArray[np.float64]],
     bundle: str | None,
     protocol: str,
 ) -> Evaluation:
-    """Jaccard indices and areas under the curve, beside their baselines.
+    """Jaccard indices and areas under the curve, beside their baselines: means over the repeats.
 
-    assessed : of each lesion. probabilities : by label, (n,) calibrated, NaN where not known.
+    repeats : of each lesion, in each repeat of the protocol; charts and examples are of the first.
+    probabilities : by label, (n,) calibrated, NaN where not known; of the first as well.
     """
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
     charts: list[Chart] = []
+    notes = list(NOTES)
+    if len(repeats) > 1:
+        notes.append(f"Figures are means over {len(repeats)} repeats; charts are of the first.")
+    assessed = repeats[0]
     patients = [lesion.patient for lesion in lesions]
     outlined = [place for place, row in enumerate(assessed) if row.overlaps]
     for name in (BOX, TIGHT, CLICK) if outlined else ():
         own = [patients[place] for place in outlined]
-        values = np.asarray([assessed[place].overlaps[name] for place in outlined])
-        rival = np.asarray([assessed[place].rivals[name] for place in outlined])
-        figures[name] = by_patient(_mean, own, values)
-        figures[f"{name}_lead"] = by_patient(_mean, own, values - rival)
-        baseline[name] = by_patient(_mean, own, rival)
+        values = np.asarray([[row[place].overlaps[name] for row in repeats] for place in outlined])
+        rival = np.asarray([[row[place].rivals[name] for row in repeats] for place in outlined])
+        figures[name] = bootstrap(_mean, values, patients=own)
+        figures[f"{name}_lead"] = bootstrap(_mean, values - rival, patients=own)
+        baseline[name] = bootstrap(_mean, rival, patients=own)
         shape = "disc" if name == CLICK else "ellipse"
-        charts.append(Distribution(TITLES[name], "Jaccard", {"model": values, shape: rival}))
+        shown = {"model": values[:, 0], shape: rival[:, 0]}
+        charts.append(Distribution(TITLES[name], "Jaccard", shown))
     for label, probability in probabilities.items():
         known = [place for place, lesion in enumerate(lesions) if label in lesion.labels]
         truth = np.asarray([lesions[place].labels[label] for place in known], dtype=np.float64)
@@ -116,12 +122,14 @@ def evaluate_lesions(
             continue
         name = auc_name(label)
         own = [patients[place] for place in known]
-        logits = np.asarray([assessed[place].logits[label] for place in known])
-        figures[name] = by_patient(area_under_curve, own, truth, logits)
+        logits = np.asarray([[row[place].logits[label] for place in known] for row in repeats])
+        figures[name] = bootstrap(over_repeats(area_under_curve), truth, *logits, patients=own)
         other = _geometry([lesions[place] for place in known], truth)
-        if other is not None:
-            baseline[name] = by_patient(area_under_curve, own, truth, other)
-            figures[f"{name}_lead"] = by_patient(_lead, own, truth, logits, other)
+        if other is None:
+            notes.append(f"{name}: too few lesions or patients for a geometry-only baseline.")
+        else:
+            baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
+            figures[f"{name}_lead"] = bootstrap(_lead, truth, other, *logits, patients=own)
         charts.append(Scores(label.capitalize(), truth, probability[known], other))
     return Evaluation(
         system="joint",
@@ -130,10 +138,10 @@ def evaluate_lesions(
         n=len({lesion.case for lesion in lesions}),
         figures=figures,
         baseline=baseline,
-        strata=dict(_strata(lesions, assessed, outlined)),
+        strata=dict(_strata(lesions, repeats, outlined)),
         charts=tuple(charts),
         examples=tuple(_examples(lesions, assessed, outlined)),
-        notes=NOTES,
+        notes=tuple(notes),
     )
 
 
@@ -157,32 +165,16 @@ def auc_name(label: str) -> str:
     return "malignancy_auc" if label == "malignant" else f"{label.replace(' ', '_')}_auc"
 
 
-def by_patient(
-    statistic: Callable[..., float],
-    patients: Sequence[str],
-    *columns: npt.NDArray[np.floating],
-) -> Figure:
-    """A statistic over lesions, its interval from resampling whole patients."""
-    _, owner = np.unique(np.asarray(patients), return_inverse=True)
-    rows = [np.flatnonzero(owner == number) for number in range(owner.max() + 1)]
-
-    def of_patients(picked: npt.NDArray[np.floating]) -> float:
-        chosen = np.concatenate([rows[int(number)] for number in picked])
-        return statistic(*(column[chosen] for column in columns))
-
-    return bootstrap(of_patients, np.arange(len(rows), dtype=np.float64))
-
-
 def _mean(values: npt.NDArray[np.floating]) -> float:
     return float(values.mean())
 
 
 def _lead(
     truth: npt.NDArray[np.floating],
-    model: npt.NDArray[np.floating],
     other: npt.NDArray[np.floating],
+    *models: npt.NDArray[np.floating],
 ) -> float:
-    return area_under_curve(truth, model) - area_under_curve(truth, other)
+    return over_repeats(area_under_curve)(truth, *models) - area_under_curve(truth, other)
 
 
 def _by_user(values: Sequence[float]) -> dict[str, float]:
@@ -222,12 +214,12 @@ def _geometry(
         [lesion.window for lesion in lesions],
     )
     patients = [lesion.patient for lesion in lesions]
-    folds = patient_folds([str(value) for value in truth], patients, _FOLDS)
-    return geometry_scores(features, truth, folds)
+    folds = possible_folds([str(value) for value in truth], patients, _FOLDS)
+    return geometry_scores(features, truth, folds) if folds else None
 
 
 def _strata(
-    lesions: Sequence[Lesion], assessed: Sequence[Assessed], outlined: Sequence[int]
+    lesions: Sequence[Lesion], repeats: Sequence[Sequence[Assessed]], outlined: Sequence[int]
 ) -> Iterator[tuple[str, dict[str, Figure]]]:
     """Overlaps by the lesion's size, which decides how much a pixel counts."""
     low, high = _SIZES
@@ -241,8 +233,12 @@ def _strata(
             yield (
                 f"diameter {name}",
                 {
-                    key: by_patient(
-                        _mean, own, np.asarray([assessed[place].overlaps[key] for place in inside])
+                    key: bootstrap(
+                        _mean,
+                        np.asarray(
+                            [[row[place].overlaps[key] for row in repeats] for place in inside]
+                        ),
+                        patients=own,
                     )
                     for key in (BOX, TIGHT, CLICK)
                 },

@@ -20,6 +20,7 @@ from models.evaluation.metrics import (
     Figure,
     area_under_curve,
     bootstrap,
+    over_repeats,
     sensitivity,
     specificity,
     youden_threshold,
@@ -42,46 +43,75 @@ def evaluate_label(
     truth: Floats,
     logits: Floats,
     geometry: npt.NDArray[np.float64],
-    folds: Sequence[Sequence[int]],
+    folds: Sequence[Sequence[Sequence[int]]],
+    patients: Sequence[str] | None = None,
     *,
     resamples: int = RESAMPLES,
 ) -> LabelEvaluation:
     """Figures of one label over the images on which it is known.
 
-    truth : (n,) 0 or 1. logits : (n,) out of fold, as the detector computes them.
-    geometry : (n, f) features of the confound baseline. folds : held-out indices.
+    truth : (n,) 0 or 1. logits : (r, n) out of fold in each repeat, as the detector computes them.
+    geometry : (n, f) features of the confound baseline. folds : held-out indices of each repeat.
+    patients : (n,), as ``bootstrap`` takes them.
 
-    Calibration and threshold that figures are reported for are fitted on the other folds.
+    Figures are means over the repeats. Calibration and threshold that they are reported for are
+    fitted on the other folds.
     """
-    baseline = geometry_scores(geometry, truth, folds)
-    probability = cross_calibrated(truth, logits, folds)
+    baseline = geometry_scores(geometry, truth, folds[0])
+    repeats = list(zip(logits, folds, strict=True))
+    probability = [cross_calibrated(truth, *repeat) for repeat in repeats]
+    called = [_cross_called(truth, *repeat) for repeat in repeats]
+    every, pooled = np.tile(truth, len(logits)), np.concatenate(list(logits))
+    final = fit_platt(every, pooled)
+    areas = areas_of_folds(truth, logits, folds)
+
+    def lead(truth: Floats, other: Floats, *models: Floats) -> float:
+        return over_repeats(area_under_curve)(truth, *models) - area_under_curve(truth, other)
+
+    def figure(statistic: Callable[..., float], *columns: Floats) -> Figure:
+        return bootstrap(statistic, truth, *columns, patients=patients, resamples=resamples)
+
+    figures = {
+        "auc": figure(over_repeats(area_under_curve), *logits).as_card(),
+        "auc_geometry_only": figure(area_under_curve, baseline).as_card(),
+        "auc_lead_over_geometry": figure(lead, baseline, *logits).as_card(),
+        "auc_mean_of_folds": round(float(np.mean(areas)), 3),
+        "auc_sd_of_folds": round(float(np.std(areas, ddof=1)), 3),
+        "sensitivity": figure(over_repeats(sensitivity), *called).as_card(),
+        "specificity": figure(over_repeats(specificity), *called).as_card(),
+        "brier": figure(over_repeats(_defined(brier_score)), *probability).as_card(),
+        "calibration_error": figure(
+            over_repeats(_defined(calibration_error)), *probability
+        ).as_card(),
+        "positive": int(truth.sum()),
+        "negative": int((1 - truth).sum()),
+    }
+    return LabelEvaluation(figures, final, youden_threshold(every, final(pooled)))
+
+
+def areas_of_folds(
+    truth: Floats, logits: Floats, folds: Sequence[Sequence[Sequence[int]]]
+) -> npt.NDArray[np.float64]:
+    """The area under the curve within each fold of each repeat that holds both answers: paper 1
+    reports their mean and standard deviation over 3 x 3 folds.
+
+    truth : (n,), not a number where it is not known. logits : (r, n). folds : of each repeat.
+    """
+    areas = []
+    for repeat, parts in zip(logits, folds, strict=True):
+        for part in parts:
+            held = [index for index in part if np.isfinite(truth[index])]
+            areas.append(area_under_curve(truth[held], repeat[held]))
+    return np.asarray([area for area in areas if np.isfinite(area)])
+
+
+def _cross_called(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -> Floats:
+    """Calls at the cut-off of largest Youden index among the other folds."""
     called = np.empty(len(truth))
     for held in folds:
         rest = np.setdiff1d(np.arange(len(truth)), held)
         called[held] = logits[held] >= youden_threshold(truth[rest], logits[rest])
-    final = fit_platt(truth, logits)
-
-    def lead(truth: Floats, model: Floats, other: Floats) -> float:
-        return area_under_curve(truth, model) - area_under_curve(truth, other)
-
-    def figure(statistic: Callable[..., float], *columns: Floats) -> Figure:
-        return bootstrap(statistic, *columns, resamples=resamples)
-
-    figures = {
-        "auc": figure(area_under_curve, truth, logits).as_card(),
-        "auc_geometry_only": figure(area_under_curve, truth, baseline).as_card(),
-        "auc_lead_over_geometry": figure(lead, truth, logits, baseline).as_card(),
-        "auc_mean_of_folds": round(
-            float(np.mean([area_under_curve(truth[held], logits[held]) for held in folds])), 3
-        ),
-        "sensitivity": figure(sensitivity, truth, called).as_card(),
-        "specificity": figure(specificity, truth, called).as_card(),
-        "brier": figure(_defined(brier_score), truth, probability).as_card(),
-        "calibration_error": figure(_defined(calibration_error), truth, probability).as_card(),
-        "positive": int(truth.sum()),
-        "negative": int((1 - truth).sum()),
-    }
-    return LabelEvaluation(figures, final, youden_threshold(truth, final(logits)))
+    return called
 
 
 def _defined(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floats], float]:

@@ -1,6 +1,6 @@
 """Figures for cards: areas, correlations and rates with bootstrapped 95 % intervals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,15 @@ from sklearn.metrics import roc_curve
 
 Floats = npt.NDArray[np.floating]
 Statistic = Callable[..., float]
+_Rows = npt.NDArray[np.integer]
 
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A statistic with its 95 % interval (percentile bootstrap) and the number of cases."""
+    """A statistic with its 95 % interval (percentile bootstrap over patients) and the number of
+    cases."""
 
     value: float
     low: float
@@ -32,23 +34,60 @@ class Figure:
 
 
 def bootstrap(
-    statistic: Statistic, *columns: Floats, resamples: int = RESAMPLES, seed: int = 0
+    statistic: Statistic,
+    *columns: Floats,
+    patients: Iterable[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Figure:
-    """A statistic over cases with a 95 % interval, resampling whole cases.
+    """A statistic over cases with a 95 % interval, resampling whole patients.
 
-    columns : arrays of one row per case (a patient or a participant), resampled together. A
-    resample on which the statistic is not defined (one class only) is drawn again.
+    columns : arrays of one row per case, resampled together. patients : whose each case is, for
+    those of one are alike; None where each has one. A resample on which the statistic is not
+    defined (one class only) is drawn again.
     """
     generator = np.random.default_rng(seed)
-    count = len(columns[0])
+    cases = len(columns[0])
+    count, rows = (cases, _same) if patients is None else _by_patient(patients)
     values: list[float] = []
     while len(values) < resamples:
-        picked = generator.integers(0, count, count)
+        picked = rows(generator.integers(0, count, count))
         value = statistic(*(column[picked] for column in columns))
         if np.isfinite(value):
             values.append(value)
     low, high = np.percentile(values, [2.5, 97.5])
-    return Figure(float(statistic(*columns)), float(low), float(high), count)
+    return Figure(float(statistic(*columns)), float(low), float(high), cases)
+
+
+def over_repeats(statistic: Statistic) -> Statistic:
+    """The mean of a statistic over the repeats of a protocol, of which each has a column after the
+    truth: what one network is worth, where the mean of their answers would be an ensemble's."""
+
+    def mean(truth: Floats, *repeats: Floats) -> float:
+        return float(np.mean([statistic(truth, column) for column in repeats]))
+
+    return mean
+
+
+def _same(picked: _Rows) -> _Rows:
+    return picked
+
+
+def _by_patient(patients: Iterable[str]) -> tuple[int, Callable[[_Rows], _Rows]]:
+    """How many patients there are, and what gives the cases of some of them."""
+    patients = list(patients)
+    number = {patient: place for place, patient in enumerate(dict.fromkeys(patients))}
+    owner = np.asarray([number[patient] for patient in patients])
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner)
+    starts = np.cumsum(counts) - counts
+
+    def rows(picked: _Rows) -> _Rows:
+        lengths = counts[picked]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return np.asarray(order[np.repeat(starts[picked], lengths) + within])
+
+    return len(counts), rows
 
 
 def area_under_curve(truth: Floats, score: Floats) -> float:

@@ -57,7 +57,7 @@ class JointSegmenter:
 
     A box is looked at once. A click is looked at twice: the first look, around the click, finds
     the lesion's box, the second, around that box, outlines it. Each look is averaged with its
-    mirror image.
+    mirror image unless the card says otherwise.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class JointSegmenter:
         framing: Framing,
         *,
         calibration: Mapping[str, Mapping[str, float]] | None = None,
+        mirrored: bool = True,
         device: str = "cpu",
     ) -> None:
         self._device = torch.device(device)
@@ -74,6 +75,7 @@ class JointSegmenter:
         self._row = BACKBONES[backbone]
         self._framing = framing
         self._calibration = calibration or {}
+        self._mirrored = mirrored
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "JointSegmenter":
@@ -98,6 +100,7 @@ class JointSegmenter:
             bundle.backbone,
             framing,
             calibration=bundle.card.get("calibration", {}),
+            mirrored=bool(bundle.card["preprocessing"].get("flip_average", True)),
             device=device,
         )
 
@@ -194,10 +197,13 @@ class JointSegmenter:
             ]
             batch = torch.from_numpy(np.stack(tensors)).to(self._device)
             seen = self._network(batch.contiguous(memory_format=torch.channels_last))
-            mirrored = self._network(batch.flip(3).contiguous(memory_format=torch.channels_last))
-            logits.append((seen.labels + mirrored.labels).float().cpu().numpy() / 2)
+            other = seen
+            if self._mirrored:
+                other = self._network(batch.flip(3).contiguous(memory_format=torch.channels_last))
+            logits.append((seen.labels + other.labels).float().cpu().numpy() / 2)
             if seen.mask is not None:
-                both = torch.sigmoid(seen.mask) + torch.sigmoid(mirrored.mask.flip(2))
+                back = other.mask.flip(2) if self._mirrored else other.mask
+                both = torch.sigmoid(seen.mask) + torch.sigmoid(back)
                 inside.append(both.float().cpu().numpy() / 2)
         return (np.concatenate(inside) if inside else None), np.concatenate(logits)
 

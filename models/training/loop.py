@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +13,24 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from models.memory import keep_freed_memory
+from models.training.course import COURSES
 from models.training.options import Options
+from models.training.request import claim, request_of
 
 Batch = TypeVar("Batch")
+
+_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """epochs : passes over the data. batch : images a step. seed : decides every draw. Rates rise
-    over the first epoch and fall to zero along half a cosine."""
+    """epochs : passes over the data. batch : images a step. seed : decides every draw. course : of
+    the rates, by its name in ``models.training.course``."""
 
     epochs: int
     batch: int
     seed: int
+    course: str = "cosine"
 
 
 def fit(
@@ -36,6 +42,7 @@ def fit(
     state: Path,
     options: Options,
     *,
+    recipe: object,
     collate: Callable[[list[Batch]], Batch] | None = None,
     after_epoch: Callable[[nn.Module, int], None] | None = None,
 ) -> None:
@@ -45,17 +52,19 @@ def fit(
     the device; random draws inside it (augmentation) come from torch's generator. state : the
     whole state is written here after each epoch, a later call goes on from it, and the losses
     stand beside it in a .csv. Each epoch draws from a seed of its own, so an interrupted run ends
-    as an uninterrupted one. after_epoch : is given the network in evaluation mode,
-    before the state is written. On a GPU the network runs in bfloat16 by autocast.
+    as an uninterrupted one. recipe : says how the system fits, for a state is gone on from by the
+    same request only; TrainingError by any other. after_epoch : is given the network in evaluation
+    mode, before the state is written. On a GPU the network runs in bfloat16 by autocast.
     """
+    asked = request_of(data, network, recipe, schedule.seed, schedule.epochs)
+    claim(state, asked, options.out)
     device = torch.device(options.device)
     if device.type == "cpu":
         keep_freed_memory()
     network.to(device).to(memory_format=torch.channels_last)
     steps = max(1, math.ceil(len(data) / schedule.batch))  # type: ignore[arg-type]
-    rates = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, _warm_cosine(warm=steps, total=steps * schedule.epochs)
-    )
+    factor, total = COURSES[schedule.course].factor, steps * schedule.epochs
+    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: factor(step, steps, total))
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "rates": rates}
     losses: list[float] = []
     if state.exists():
@@ -99,7 +108,7 @@ def _epoch(
         data,
         batch_size=schedule.batch,
         shuffle=True,
-        num_workers=options.workers,
+        num_workers=_workers(options),
         generator=torch.Generator().manual_seed(seed),
         pin_memory=device.type == "cuda",
         collate_fn=collate,
@@ -108,7 +117,7 @@ def _epoch(
     count = 0
     for batch in loader:
         batch = _moved(batch, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=_mixed(device)):
             value = loss(network, batch)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
@@ -117,6 +126,18 @@ def _epoch(
         total += float(value.detach())
         count += 1
     return total / count
+
+
+def _mixed(device: torch.device) -> bool:
+    """Whether in bfloat16 where that suffices: few processors are faster in it."""
+    return device.type == "cuda"
+
+
+def _workers(options: Options) -> int:
+    if options.workers is not None:
+        return options.workers
+    beside_a_gpu = torch.device(options.device).type == "cuda"
+    return min(_MOST_WORKERS, len(os.sched_getaffinity(0))) if beside_a_gpu else 0
 
 
 def _moved(batch: Any, device: torch.device) -> Any:
@@ -135,12 +156,3 @@ def _write_curve(losses: Sequence[float], file: Path) -> None:
 
 def _numbered(losses: Sequence[float]) -> Iterable[tuple[int, str]]:
     return ((number, f"{loss:.5f}") for number, loss in enumerate(losses, start=1))
-
-
-def _warm_cosine(*, warm: int, total: int) -> Callable[[int], float]:
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
-
-    return factor

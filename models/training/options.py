@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.data import About, Case, Grey, read_picture
+from models.errors import TrainingError
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -24,8 +25,9 @@ class Options:
     how often the folds are drawn. recipe : by name, where a system has several; None is its own
     choice. about : what the images are, for the card. extra : cases that are only learned from,
     and never count in a figure. init : a local file of initial weights, or a folder of them.
-    workers : processes that prepare batches. read : the grey image of a case; the default knows
-    pictures only, a caller that knows DICOM gives its own.
+    workers : processes that prepare batches; None takes a core each, eight at most, beside a GPU,
+    and none without. read : the grey image of a case; the default knows pictures only, a caller
+    that knows DICOM gives its own.
     """
 
     out: Path
@@ -39,6 +41,15 @@ class Options:
     recipe: str | None = None
     about: About = NOT_DESCRIBED
     extra: tuple[Case, ...] = ()
-    workers: int = 0
+    workers: int | None = None
     read: Callable[[Case], Grey] = read_picture
     progress: Progress = silent
+
+
+def fold_count(options: Options, usual: int, *, fewest: int = 0) -> int:
+    """The folds of the cross-validation, the system's usual number where none was asked for; 0 for
+    none. TrainingError for one, which leaves nothing to fit on, or fewer than the fewest."""
+    count = usual if options.folds is None else options.folds
+    if count == 1 or count < fewest:
+        raise TrainingError(f"{count} folds were asked for; cross-validation needs two or more")
+    return count

@@ -76,7 +76,14 @@ Folds = Annotated[
 ]
 Repeats = Annotated[int, typer.Option(min=1, help="How often the folds are drawn.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides every draw.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Processes that prepare batches; by default up to eight beside a GPU.",
+        show_default=False,
+    ),
+]
 
 
 class Choices(NamedTuple):
@@ -90,7 +97,7 @@ class Choices(NamedTuple):
     folds: int | None
     repeats: int
     seed: int
-    workers: int
+    workers: int | None
 
 
 def train(
@@ -110,7 +117,7 @@ def train(
     folds: Folds = None,
     repeats: Repeats = 1,
     seed: Seed = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Train a system on own images; states, curves and the bundle lie in the run folder.
@@ -123,9 +130,10 @@ def train(
     with working(session) as progress:
         from models.data.seen import write_seen
         from models.registry import read_bundle
-        from models.systems import protocol
+        from models.systems import check_options, protocol
 
         cases, options = _prepared(session, data, out, progress, extra, about, choices)
+        check_options(row, options)
         bundle = read_bundle(protocol(row).train(cases, options))
         write_seen(bundle.folder, [*cases, *options.extra])
         _draw_curves(out)
@@ -169,7 +177,7 @@ def evaluate(
     folds: Folds = None,
     repeats: Repeats = 1,
     seed: Seed = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Evaluate a bundle, or a system by its paper's protocol, beside the confound baseline.
@@ -180,7 +188,8 @@ def evaluate(
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:
         raise typer.BadParameter("a cross-validation needs --out: networks are fitted there")
-    if bundle is not None and (init, backbone, recipe, epochs, folds) != (None,) * 5:
+    fitting = (init, backbone, recipe, epochs, folds, extra or None)
+    if bundle is not None and (fitting != (None,) * 6 or repeats != 1):
         raise typer.BadParameter("a bundle is evaluated as it is: these options fit networks")
     choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
     with working(session) as progress, tempfile.TemporaryDirectory() as nowhere:
@@ -192,6 +201,7 @@ def evaluate(
         )
         module = models.systems.protocol(row)
         if bundle is None:
+            models.systems.check_options(row, options)
             found = module.cross_validate(cases, options)
         else:
             found = module.evaluate(bundle, cases, options)

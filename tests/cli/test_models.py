@@ -432,12 +432,27 @@ def test_images_that_were_learned_from_are_counted(
 
 def test_a_bundle_is_evaluated_as_it_is(node: Node, toy: types.ModuleType, manifest: Path) -> None:
     asked = ("models", "evaluate", "lesion-attention", "--data", str(manifest))
-    assert node(*asked, "--epochs", "3").status == 2
+    for option in (("--epochs", "3"), ("--repeats", "2"), ("--extra", str(manifest))):
+        answer = node(*asked, *option)
+        assert answer.status == 2
+        assert "these options fit networks" in " ".join(answer.err.split())
     assert node(*asked, "--protocol", "sideways").status == 2
     assert node("models", "evaluate", "nobody", "--data", str(manifest)).status == 2
     answer = node("models", "evaluate", "fat-multiview", "--data", str(manifest))
     assert answer.status == 1
     assert "nothing here evaluates the system 'fat.multiview'" in answer.err
+
+
+def test_an_option_that_a_system_does_not_have_is_refused(
+    node: Node, manifest: Path, tmp_path: Path
+) -> None:
+    asked = ("--data", str(manifest), "--out", str(tmp_path / "run"))
+    for command in ("train", "evaluate"):
+        answer = node("models", command, "hepatorenal", *asked, "--recipe", "x", "--epochs", "3")
+        assert answer.status == 1
+        assert "hepatorenal has no --recipe and no --epochs" in answer.err
+    answer = node("models", "train", "multiview-fat", *asked, "--recipe", "paper")
+    assert "multiview-fat has no --recipe" in answer.err
 
 
 def test_dicom_frames_are_read_as_the_worker_reads_them(

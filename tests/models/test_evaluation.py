@@ -13,7 +13,6 @@ from models.evaluation.folds import patient_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
 from models.evaluation.lesion import evaluate_label
 from models.evaluation.metrics import (
-    Figure,
     area_under_curve,
     bootstrap,
     sensitivity,
@@ -84,7 +83,7 @@ def test_a_label_is_reported_beside_its_confound_baseline() -> None:
     truth, score = scores()
     geometry = np.random.default_rng(1).normal(size=(300, 3))
     folds = [list(range(start, 300, 3)) for start in range(3)]
-    evaluation = evaluate_label(truth, score, geometry, folds, resamples=60)
+    evaluation = evaluate_label(truth, score[None], geometry, [folds], resamples=60)
     figures = evaluation.figures
     assert figures["auc"]["value"] == pytest.approx(area_under_curve(truth, score), abs=1e-3)
     assert figures["auc_geometry_only"]["value"] < 0.65
@@ -107,11 +106,7 @@ def test_an_attention_peak_counts_where_the_box_is() -> None:
     assert not hit(300, 251, 400, 300)
 
 
-def figures(**values: float) -> dict[str, Figure]:
-    return {name: Figure(value, value, value, 10) for name, value in values.items()}
-
-
 def test_the_score_of_equation_4() -> None:
-    known = figures(detection_auc=0.9, malignancy_auc=0.8, cyst_auc=0.6, metastasis_auc=1.0)
+    known = {"detection_auc": 0.9, "malignancy_auc": 0.8, "cyst_auc": 0.6, "metastasis_auc": 1.0}
     assert challenge_score(known) == pytest.approx(0.5 * 0.9 + 0.3 * 0.8 + 0.2 * 0.8)
-    assert challenge_score(figures(detection_auc=0.9, malignancy_auc=0.8)) is None
+    assert challenge_score({"detection_auc": 0.9, "malignancy_auc": 0.8}) is None

@@ -6,7 +6,7 @@ import torch
 
 from models.backbones import BACKBONES, build_backbone
 from models.errors import ImageError, TrainingError
-from models.evaluation.joint import by_patient
+from models.evaluation.metrics import bootstrap
 from models.evaluation.overlap import disc_mask, ellipse_mask, jaccard
 from models.images.outlines import mask_box
 from models.lesion.clicks import Prompt, box_clicks, distance_map
@@ -71,8 +71,10 @@ def test_ellipse_and_disc_fill_pi_quarters_of_their_box() -> None:
 
 def test_intervals_resample_whole_patients() -> None:
     values = np.repeat([0.0, 1.0], 50)
-    apart = by_patient(lambda column: float(column.mean()), list("ab" * 50), np.tile([0.0, 1], 50))
-    alone = by_patient(lambda column: float(column.mean()), [str(n) for n in range(100)], values)
+    apart = bootstrap(
+        lambda column: float(column.mean()), np.tile([0.0, 1], 50), patients=list("ab" * 50)
+    )
+    alone = bootstrap(lambda column: float(column.mean()), values)
     assert (apart.low, apart.high) == (0, 1)  # two patients are two cases, however many lesions
     assert alone.high - alone.low < 0.25
 

@@ -1,5 +1,6 @@
 """Training and evaluation of the attention detector (paper 1): the system ``attention``."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ import torch
 from models.bundle import Bundle
 from models.data import Case
 from models.errors import TrainingError
-from models.evaluation.attention import Readings, evaluate_readings, peak_in_box
+from models.evaluation.attention import Readings, evaluate_readings, localisation
 from models.evaluation.calibration import cross_calibrated
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import left_out, patient_folds
 from models.evaluation.geometry import geometry_features
 from models.evaluation.lesion import LabelEvaluation, evaluate_label
-from models.evaluation.metrics import Figure, bootstrap
+from models.evaluation.metrics import Figure
 from models.evaluation.outcome import Evaluation
 from models.lesion.attention import AttentionDetector, mean_attention
 from models.training.attention.card import attention_card
@@ -30,7 +31,9 @@ from models.training.attention.fit import (
 )
 from models.training.attention.samples import Samples, labels_of, load_samples
 from models.training.card import write_bundle
-from models.training.options import Options
+from models.training.options import Options, fold_count
+
+log = logging.getLogger(__name__)
 
 FOLDS = 3
 """Of paper 1, which draws them three times."""
@@ -38,29 +41,31 @@ FOLDS = 3
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Of every case by networks that did not see its patient. logits : (r, n, L) of each repeat.
-    attention : (n, h, w), mean over repeats. folds : held-out indices of the first repeat."""
+    """Of every case by networks that did not see its patient, in each of r repeats. logits :
+    (r, n, L). attention : (r, n, h, w). folds : held-out indices."""
 
     logits: npt.NDArray[np.float64]
     attention: npt.NDArray[np.float32]
-    folds: list[list[int]]
+    folds: list[list[list[int]]]
 
 
 def train(cases: Sequence[Case], options: Options) -> Path:
     """Cross-validates unless ``options.folds`` is 0, fits on all cases, writes the bundle."""
     recipes = _recipes(options)
-    labels = _labels(cases)
+    folds = fold_count(options, FOLDS)
+    labels, missing = _labels(cases, folds)
     samples = _samples(cases, labels, recipes, options)
     evaluations: Mapping[str, LabelEvaluation] = {}
-    localisation: Figure | None = None
-    if options.folds != 0:
+    place: Figure | None = None
+    if folds:
         found = _out_of_fold(cases, samples, recipes, options)
         evaluations = _label_evaluations(cases, samples[0], found)
-        localisation = _localisation(cases, samples[0], found)
+        windows = samples[0].windows[: len(cases)]
+        place = localisation(cases, windows, [list(repeat) for repeat in found.attention])
     fitted = _fit(range(len(cases)), cases, samples, recipes, "final", options)
-    card = attention_card(
-        recipes, labels, cases, evaluations, localisation, options, _protocol(options)
-    )
+    card = attention_card(recipes, labels, cases, evaluations, place, options, _protocol(options))
+    if missing:
+        card["data"]["left_out"] = " ".join(missing)
     card["members"] = [as_card(member.recipe, member.labels) for member in fitted]
     tensors = {
         f"{number}.{key}": value
@@ -87,7 +92,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
         probability=np.asarray(
             [[row.probabilities[label] for label in bundle.labels] for row in readings]
         ),
-        attention=[row.attention for row in readings],
+        attention=[[row.attention for row in readings]],
         windows=[row.window for row in readings],
         sizes=sizes,
     )
@@ -97,24 +102,27 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
 def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     """The paper's cross-validation by patient, ``options.repeats`` times (the paper: three)."""
     recipes = _recipes(options)
-    samples = _samples(cases, _labels(cases), recipes, options)
+    labels, missing = _labels(cases, fold_count(options, FOLDS, fewest=2))
+    samples = _samples(cases, labels, recipes, options)
     found = _out_of_fold(cases, samples, recipes, options)
     first = samples[0]
     probability = np.full(found.logits.shape[1:], np.nan)
     for column in range(len(first.labels)):
         known, folds = _known(cases, first, column, found.folds)
         truth = first.targets[known, column].numpy()
-        logits = found.logits.mean(axis=0)[known, column]
-        probability[known, column] = cross_calibrated(truth, logits, folds)
+        logits = found.logits[0, known, column]
+        probability[known, column] = cross_calibrated(truth, logits, folds[0])
     readings = Readings(
         labels=first.labels,
         logits=found.logits,
         probability=probability,
-        attention=list(found.attention),
+        attention=[list(repeat) for repeat in found.attention],
         windows=first.windows[: len(cases)],
         sizes=first.sizes[: len(cases)],
+        folds=found.folds,
     )
-    return evaluate_readings(cases, readings, None, _protocol(options), options)
+    evaluation = evaluate_readings(cases, readings, None, _protocol(options), options)
+    return replace(evaluation, notes=(*evaluation.notes, *missing))
 
 
 def _recipes(options: Options) -> tuple[Recipe, ...]:
@@ -129,14 +137,19 @@ def _recipes(options: Options) -> tuple[Recipe, ...]:
     return recipes
 
 
-def _labels(cases: Sequence[Case]) -> tuple[str, ...]:
-    labels = labels_of(cases)
+def _labels(cases: Sequence[Case], folds: int) -> tuple[tuple[str, ...], list[str]]:
+    """Those that can be learned, and a sentence on each that too few patients have."""
+    labels = labels_of(cases, folds)
     if not labels:
         raise TrainingError(
-            "no label has both answers in these cases: the attention detector needs images with "
-            "and without a lesion, or benign and malignant ones"
+            f"no label has both answers in these cases from {max(1, folds)} patients or more each: "
+            "the attention detector needs images with and without a lesion, or benign and "
+            "malignant ones, and of both as many patients as there are folds"
         )
-    return labels
+    missing = left_out(labels_of(cases), labels, folds)
+    for sentence in missing:
+        log.warning(sentence)
+    return labels, missing
 
 
 def _samples(
@@ -176,22 +189,21 @@ def _out_of_fold(
     strata = [str(sorted(case.labels.items())) for case in cases]
     patients = [case.patient for case in cases]
     logits = np.zeros((options.repeats, count, len(labels)))
-    attention: torch.Tensor | None = None
-    first: list[list[int]] = []
+    attention: list[torch.Tensor] = []
+    divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
         folds = patient_folds(strata, patients, options.folds or FOLDS, own.seed)
-        first = first or folds
+        divided.append(folds)
         for number, held in enumerate(folds):
             rest = sorted(set(range(count)) - set(held))
             fitted = _fit(rest, cases, samples, recipes, f"repeat-{repeat}-fold-{number}", own)
             said, maps = _read(fitted, samples, recipes, held, labels)
             logits[repeat, held] = said.numpy()
-            if attention is None:
-                attention = torch.zeros(count, *maps.shape[1:])
-            attention[held] += maps / options.repeats
-    assert attention is not None
-    return OutOfFold(logits, attention.numpy(), first)
+            if len(attention) == repeat:
+                attention.append(torch.zeros(count, *maps.shape[1:]))
+            attention[repeat][held] = maps
+    return OutOfFold(logits, torch.stack(attention).numpy(), divided)
 
 
 def _read(
@@ -216,12 +228,14 @@ def _read(
 
 
 def _known(
-    cases: Sequence[Case], samples: Samples, column: int, folds: Sequence[Sequence[int]]
-) -> tuple[npt.NDArray[np.intp], list[list[int]]]:
-    """The cases whose label is known, and the folds as places among them."""
+    cases: Sequence[Case], samples: Samples, column: int, folds: Sequence[Sequence[Sequence[int]]]
+) -> tuple[npt.NDArray[np.intp], list[list[list[int]]]]:
+    """The cases whose label is known, and each repeat's folds as places among them."""
     known = np.flatnonzero(samples.known[: len(cases), column].numpy())
     place = {int(index): row for row, index in enumerate(known)}
-    return known, [[place[index] for index in held if index in place] for held in folds]
+    return known, [
+        [[place[index] for index in held if index in place] for held in repeat] for repeat in folds
+    ]
 
 
 def _label_evaluations(
@@ -234,24 +248,12 @@ def _label_evaluations(
         known, folds = _known(cases, samples, column, found.folds)
         evaluations[label] = evaluate_label(
             samples.targets[known, column].numpy(),
-            found.logits.mean(axis=0)[known, column],
+            found.logits[:, known, column],
             geometry[known],
             folds,
+            [cases[place].patient for place in known],
         )
     return evaluations
-
-
-def _localisation(cases: Sequence[Case], samples: Samples, found: OutOfFold) -> Figure | None:
-    hits = [
-        peak_in_box(cells, window, case)
-        for cells, window, case in zip(
-            found.attention, samples.windows[: len(cases)], cases, strict=True
-        )
-        if case.boxes
-    ]
-    if not hits:
-        return None
-    return bootstrap(lambda values: float(values.mean()), np.asarray(hits, dtype=np.float64))
 
 
 def _protocol(options: Options) -> str:

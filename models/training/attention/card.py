@@ -9,6 +9,7 @@ from models.evaluation.lesion import LabelEvaluation
 from models.evaluation.metrics import Figure
 from models.training.attention.fit import Recipe
 from models.training.attention.samples import LABELS
+from models.training.course import COURSES
 from models.training.options import Options
 
 VERSION = "1.1.0"
@@ -68,7 +69,7 @@ def attention_card(
             "source": "; ".join(origins.values()) if options.init is None else "a local file"
         },
         "protocol": {
-            "evaluation": f"{protocol}; intervals are percentile bootstraps over cases; "
+            "evaluation": f"{protocol}; intervals are percentile bootstraps over patients; "
             "calibration and threshold behind sensitivity, specificity, brier and "
             "calibration_error come from the other folds"
             if evaluations
@@ -78,6 +79,7 @@ def attention_card(
             "loss": "binary cross entropy of box masks and of each head; malignancy and types "
             "only where a mass is present",
             "optimiser": "SGD, Nesterov",
+            "schedule": COURSES["cosine"].words,
             "seed": options.seed,
             "recipe": [_recipe(recipe) for recipe in recipes],
         },

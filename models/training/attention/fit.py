@@ -137,6 +137,7 @@ def fit_network(
         schedule,
         state,
         options,
+        recipe=recipe,
         after_epoch=best,
     )
     if best is None:

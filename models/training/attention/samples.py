@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from models.data import Box, Case
+from models.evaluation.folds import answered
 from models.images import Window
 from models.lesion.preprocessing import prepare
 from models.training.attention.augmentation import Batch
@@ -64,12 +65,14 @@ class Rows(Dataset[Batch]):
         )
 
 
-def labels_of(cases: Sequence[Case]) -> tuple[str, ...]:
-    """The labels of paper 1 of which the cases hold both answers."""
+def labels_of(cases: Sequence[Case], folds: int = 0) -> tuple[str, ...]:
+    """The labels of paper 1 of which each answer has as many patients as there are folds."""
     return tuple(
         label
         for label in LABELS
-        if {case.labels[label] for case in cases if label in case.labels} == {0, 1}
+        if answered(
+            ((case.patient, case.labels[label]) for case in cases if label in case.labels), folds
+        )
     )
 
 

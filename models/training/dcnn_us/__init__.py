@@ -14,7 +14,7 @@ from models.bundle import Bundle
 from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.calibration import fit_platt
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import possible_folds
 from models.evaluation.metrics import youden_threshold
 from models.evaluation.nomogram import Nomogram
 from models.evaluation.outcome import Evaluation
@@ -96,7 +96,7 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
 def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:
     """What a bundle makes of lesions that it has not seen."""
     system = DcnnUs.load(bundle, device=options.device)
-    samples = load_lesions(cases, options)
+    samples = load_lesions(cases, options, fewest=0)
     own = range(samples.own)
     scores = system.read_crops(samples.crops)
     fused = average(samples, own, scores.malignant)
@@ -129,7 +129,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
     return evaluation_of(
         types,
         outcome,
-        _folds(samples, FOLDS, options.seed),
+        possible_folds(samples.strata(), samples.patients, FOLDS, options.seed),
         bundle=bundle.title,
         protocol="the bundle on all lesions, images of a lesion averaged",
         nomogram=nomogram,
@@ -141,7 +141,7 @@ def _out_of_fold(samples: LesionSamples, recipe: Recipe, options: Options) -> Ou
     if options.repeats != 1:
         raise TrainingError("paper 2 draws its folds once: leave the repeats at 1")
     wanted = FOLDS if options.folds is None else options.folds
-    folds = _folds(samples, wanted, options.seed)
+    folds = possible_folds(samples.strata(), samples.patients, wanted, options.seed)
     if wanted < 2 or len(folds) < wanted:
         raise TrainingError(
             f"{wanted} folds were asked for; two or more are needed, and the manifest has patients "
@@ -230,14 +230,6 @@ def _evaluation(samples: LesionSamples, scores: OutOfFold, operating: Operating)
         if operating.clinical
         else ["no clinical factor is known in half of the lesions: there is no model LBC"],
     )
-
-
-def _folds(samples: LesionSamples, wanted: int, seed: int) -> list[list[int]]:
-    """As many as wanted, or as the patients of the rarer class allow; none if those are fewer than
-    two."""
-    rarer = Counter(kind for kind, _ in set(zip(samples.strata(), samples.patients, strict=True)))
-    folds = min(wanted, *rarer.values())
-    return patient_folds(samples.strata(), samples.patients, folds, seed) if folds >= 2 else []
 
 
 def _first(

@@ -11,6 +11,7 @@ from models.evaluation.outcome import Evaluation
 from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
+from models.training.course import COURSES
 from models.training.dcnn_us.samples import LesionSamples
 from models.training.options import Options
 
@@ -91,13 +92,14 @@ def dcnn_us_card(
         "protocol": {
             "evaluation": "none"
             if found is None
-            else f"{found.protocol}; intervals are percentile bootstraps over lesions",
+            else f"{found.protocol}; intervals are percentile bootstraps over patients",
             "weights": "model LB on all lesions, same recipe; no epoch was selected",
             "geometry_only": "logistic regression on image size and fan crop, same folds",
             "loss": "binary cross entropy and batch-hard triplet loss (soft margin) of the lesion "
             "branch, binary cross entropy of the fused output and of each background type",
             "augmentation": "shifts, rescaling, horizontal flips",
             "optimiser": "SGD, Nesterov",
+            "schedule": COURSES["cosine"].words,
             "seed": options.seed,
             **asdict(recipe),
         },

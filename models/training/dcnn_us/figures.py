@@ -25,6 +25,7 @@ from models.evaluation.picture import draw
 from models.training.dcnn_us.samples import LesionSamples
 
 Floats = npt.NDArray[np.floating]
+Patients = npt.NDArray[np.str_]
 
 SIZES = ((1.0, 2.0, "1.1-2.0 cm"), (2.0, 5.0, "2.1-5.0 cm"), (5.0, np.inf, "over 5.0 cm"))
 """Paper 2's strata; its lesions are larger than 1.0 cm."""
@@ -74,16 +75,20 @@ def evaluation_of(
     """
     truth = samples.truth
     names = list(outcome.probabilities)
-    figures = _figures(truth, outcome.final, outcome.called) | _calibrated(truth, outcome.final)
-    for name, probability in outcome.probabilities.items():
-        key = f"malignancy_auc_{name.replace(' ', '_')}"
-        figures[key] = bootstrap(area_under_curve, truth, probability)
+    patients = np.array(samples.patients)
+    figures = _figures(truth, outcome.final, outcome.called, patients)
+    if 0 < truth.mean() < 1:
+        figures |= _calibrated(truth, outcome.final, patients)
+        for name, probability in outcome.probabilities.items():
+            key = f"malignancy_auc_{name.replace(' ', '_')}"
+            figures[key] = bootstrap(area_under_curve, truth, probability, patients=patients)
     figures.update(_background(samples, outcome.types))
     baseline: dict[str, Figure] = {}
     geometry = None
     if folds:
         geometry = geometry_scores(samples.geometry[: samples.own], truth, folds)
-        baseline = _figures(truth, geometry, _cross_called(truth, geometry, folds))
+        called = _cross_called(truth, geometry, folds)
+        baseline = _figures(truth, geometry, called, patients)
     groups = _groups(samples)
     return Evaluation(
         system="dcnn-us",
@@ -93,7 +98,7 @@ def evaluation_of(
         figures=figures,
         baseline=baseline,
         strata={
-            name: _figures(truth[rows], outcome.final[rows], outcome.called[rows])
+            name: _figures(truth[rows], outcome.final[rows], outcome.called[rows], patients[rows])
             for name, rows in groups.items()
         },
         charts=_charts(truth, outcome, geometry, nomogram),
@@ -104,13 +109,15 @@ def evaluation_of(
             f"figures without a model's name are of model {names[-1]}",
             "baseline: logistic regression on image size and fan crop"
             if folds
-            else "too few lesions of one class for a geometry-only baseline",
+            else "too few patients of one class for a geometry-only baseline",
             *_compared(truth, outcome, groups),
         ),
     )
 
 
-def _figures(truth: Floats, probability: Floats, called: Floats) -> dict[str, Figure]:
+def _figures(
+    truth: Floats, probability: Floats, called: Floats, patients: Patients
+) -> dict[str, Figure]:
     """Those that the classes at hand define."""
     wanted: dict[str, tuple[Callable[..., float], Floats, bool]] = {
         "malignancy_auc": (area_under_curve, probability, bool(0 < truth.mean() < 1)),
@@ -119,15 +126,18 @@ def _figures(truth: Floats, probability: Floats, called: Floats) -> dict[str, Fi
         "specificity": (specificity, called, not truth.all()),
     }
     return {
-        name: bootstrap(statistic, truth, column)
+        name: bootstrap(statistic, truth, column, patients=patients)
         for name, (statistic, column, defined) in wanted.items()
         if defined
     }
 
 
-def _calibrated(truth: Floats, probability: Floats) -> dict[str, Figure]:
+def _calibrated(truth: Floats, probability: Floats, patients: Patients) -> dict[str, Figure]:
     scores = {"brier": brier_score, "calibration_error": calibration_error}
-    return {name: bootstrap(_of_both(score), truth, probability) for name, score in scores.items()}
+    return {
+        name: bootstrap(_of_both(score), truth, probability, patients=patients)
+        for name, score in scores.items()
+    }
 
 
 def _of_both(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floats], float]:
@@ -144,7 +154,8 @@ def _background(samples: LesionSamples, types: Floats) -> dict[str, Figure]:
         return {}
     wanted = np.array([list(samples.types).index(str(labels[n])) for n in known], float)
     called = types[known].argmax(axis=1).astype(float)
-    return {"background_accuracy": bootstrap(accuracy, wanted, called)}
+    own = [samples.patients[n] for n in known]
+    return {"background_accuracy": bootstrap(accuracy, wanted, called, patients=own)}
 
 
 def _cross_called(truth: Floats, score: Floats, folds: Sequence[Sequence[int]]) -> Floats:
@@ -198,7 +209,7 @@ def _charts(
     charts: list[Chart] = [
         Scores(f"Malignancy, model {name}", truth, outcome.probabilities[name], geometry)
         for name in MODELS
-        if name in outcome.probabilities
+        if name in outcome.probabilities and 0 < truth.mean() < 1
     ]
     return (*charts, nomogram) if nomogram is not None else tuple(charts)
 

@@ -160,7 +160,8 @@ def _fit(
     states.mkdir(parents=True, exist_ok=True)
     data = Images(samples, chosen, recipe.batch)
     schedule = Schedule(recipe.epochs, recipe.batch, options.seed)
-    fit(network, optimiser, data, loss, schedule, states / f"{name}.pt", options)
+    state = states / f"{name}.pt"
+    fit(network, optimiser, data, loss, schedule, state, options, recipe=recipe)
 
 
 def _augmented(images: torch.Tensor, row: Backbone) -> torch.Tensor:

@@ -64,14 +64,14 @@ class LesionSamples:
 
 
 def load_lesions(
-    cases: Sequence[Case], options: Options, extra: Sequence[Case] = ()
+    cases: Sequence[Case], options: Options, extra: Sequence[Case] = (), *, fewest: int = 2
 ) -> LesionSamples:
     """Crops every image of every lesion once.
 
     All images of a patient that show a mass of one kind are one lesion's: manifests do not number
     lesions. Where an image shows several masses, the largest is the lesion's, and the background
-    keeps off all. extra : cases that are only learned from. TrainingError when fewer than two
-    benign or malignant lesions are left.
+    keeps off all. extra : cases that are only learned from. TrainingError when there is
+    no lesion, or fewer than the fewest are benign or malignant.
     """
     usable = [case for case in cases if _usable(case)]
     groups = [*_grouped(usable), *_grouped([case for case in extra if _usable(case)])]
@@ -94,10 +94,10 @@ def load_lesions(
         geometry.append(geometry_features(sizes, windows).mean(axis=0))
     own = len(_grouped(usable))
     counts = np.bincount([row.malignant for row in lesions[:own]], minlength=2)
-    if counts.min() < 2:
+    if not own or counts.min() < fewest:
         raise TrainingError(
             f"the manifest holds {counts[0]} benign and {counts[1]} malignant lesions with an "
-            "outline or box: DCNN-US needs two of each or more"
+            "outline or box: DCNN-US is fitted on two of each or more"
         )
     labelled = {row.background for row in lesions}
     types = tuple(name for name in BACKGROUNDS if name in labelled)

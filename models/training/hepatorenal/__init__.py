@@ -136,6 +136,8 @@ def _brightness(case: Case, options: Options) -> float:
 
 
 def _cross_validation(patients: IndexedPatients, options: Options) -> Evaluation:
+    if len(patients.fat) < 2:
+        raise TrainingError("one patient leaves nothing to fit on; give more, or --folds 0")
     folds, words = _folds(len(patients.fat), patients.fat, options)
     found = np.full((len(patients.fat), 5), np.nan)
     everyone = np.arange(len(patients.fat))
@@ -181,15 +183,19 @@ def _judged(
     figures = fat_figures(fat, estimates) | _above_5(fat, estimates[:, 1])
     inside = (found[:, 3] <= fat) & (fat <= found[:, 4])
     figures["fat_interval_coverage"] = bootstrap(_share, inside.astype(float))
-    folds, _ = _folds(len(fat), fat, Options(out=options.out, seed=options.seed))
-    baseline = baseline_estimates(patients.brightness[:, None], fat, folds)
+    baseline = None
+    if len(fat) > 1:
+        folds, _ = _folds(len(fat), fat, Options(out=options.out, seed=options.seed))
+        baseline = baseline_estimates(patients.brightness[:, None], fat, folds)
     return Evaluation(
         system=SYSTEM,
         bundle=bundle,
         protocol=protocol,
         n=len(patients.cases),
         figures=figures,
-        baseline=fat_figures(fat, baseline) | _above_5(fat, baseline[:, 1]),
+        baseline={}
+        if baseline is None
+        else fat_figures(fat, baseline) | _above_5(fat, baseline[:, 1]),
         strata={
             "index alone, nothing fitted": _ranks(fat, patients.index),
             "liver brightness alone, nothing fitted": _ranks(fat, patients.brightness),
@@ -212,6 +218,8 @@ def _notes(patients: IndexedPatients) -> list[str]:
         "the baseline is the mean echo level of the liver region (or of the picture where none is "
         "outlined), which goes with gain and scanner, fitted out of fold",
     ]
+    if len(patients.fat) == 1:
+        notes.append("one patient leaves nothing to fit a baseline on")
     if patients.left_out:
         notes.append(f"frames without an index: {_counted(patients.left_out)}")
     return notes

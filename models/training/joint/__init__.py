@@ -1,6 +1,7 @@
 """Training and evaluation of joint segmentation and classification (paper 4): the system
 ``joint``."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from models.data import Case
 from models.data.lesion import Lesion, load_lesions
 from models.errors import TrainingError
 from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import left_out, patient_folds
 from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative_radius
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import JointSegmenter
@@ -22,7 +23,9 @@ from models.training.joint.card import joint_card
 from models.training.joint.fit import fit_joint
 from models.training.joint.recipes import Recipe, recipe
 from models.training.joint.samples import trainable_labels
-from models.training.options import Options
+from models.training.options import Options, fold_count
+
+log = logging.getLogger(__name__)
 
 FOLDS = 3
 """The paper kept 400 of 4309 images for its test; a set of hundreds is better used in folds."""
@@ -30,29 +33,33 @@ FOLDS = 3
 
 @dataclass(frozen=True)
 class _OutOfFold:
-    """assessed : of each lesion, by a network that did not see its patient. folds : held-out
-    indices, of the first repeat."""
+    """Of each repeat. assessed : of each lesion, by a network that did not see its patient. folds :
+    held-out indices."""
 
-    assessed: list[Assessed]
-    folds: list[list[int]]
+    assessed: list[list[Assessed]]
+    folds: list[list[list[int]]]
 
 
 def train(cases: Sequence[Case], options: Options) -> Path:
     """Cross-validates unless ``options.folds`` is 0, fits on all cases, writes the bundle."""
-    chosen, lesions, extra, labels = _prepared(cases, options)
+    folds = fold_count(options, FOLDS)
+    chosen, lesions, extra, labels, missing = _prepared(cases, options, folds)
     evaluation: Evaluation | None = None
     calibration: dict[str, Platt] = {}
-    if options.folds != 0:
+    if folds:
         found = _out_of_fold(lesions, extra, labels, chosen, options)
         evaluation = _evaluation(lesions, labels, found, chosen, options)
         for label in labels:
-            _, truth, logits = _answers(lesions, found.assessed, label)
+            pairs = [_answers(lesions, assessed, label)[1:] for assessed in found.assessed]
+            truth, logits = (np.concatenate(column) for column in zip(*pairs, strict=True))
             calibration[label] = fit_platt(truth, logits)
     everything = [*lesions, *extra]
     network = fit_joint(everything, labels, chosen, _state(options, "final"), options)
     card = joint_card(
         chosen, labels, everything, _radius(everything), evaluation, calibration, options
     )
+    if missing:
+        card["data"]["left_out"] = " ".join(missing)
     return write_bundle(options.out / "lesion-joint", network.state_dict(), card).folder
 
 
@@ -69,14 +76,16 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
         for label in segmenter.labels
     }
     protocol = "the bundle on the given cases"
-    return evaluate_lesions(lesions, assessed, probabilities, bundle.title, protocol)
+    return evaluate_lesions(lesions, [assessed], probabilities, bundle.title, protocol)
 
 
 def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     """Cross-validation by patient of the recipe that the options name."""
-    chosen, lesions, extra, labels = _prepared(cases, options)
+    folds = fold_count(options, FOLDS, fewest=2)
+    chosen, lesions, extra, labels, missing = _prepared(cases, options, folds)
     found = _out_of_fold(lesions, extra, labels, chosen, options)
-    return _evaluation(lesions, labels, found, chosen, options)
+    evaluation = _evaluation(lesions, labels, found, chosen, options)
+    return replace(evaluation, notes=(*evaluation.notes, *missing))
 
 
 NO_LESIONS = (
@@ -86,9 +95,10 @@ NO_LESIONS = (
 
 
 def _prepared(
-    cases: Sequence[Case], options: Options
-) -> tuple[Recipe, list[Lesion], list[Lesion], tuple[str, ...]]:
-    """The recipe, lesions that count, lesions only learned from, and the labels with a head."""
+    cases: Sequence[Case], options: Options, folds: int
+) -> tuple[Recipe, list[Lesion], list[Lesion], tuple[str, ...], list[str]]:
+    """The recipe, lesions that count, lesions only learned from, the labels with a head, and a
+    sentence on each that too few patients have."""
     chosen = recipe(options.recipe)
     chosen = replace(
         chosen,
@@ -99,13 +109,17 @@ def _prepared(
     extra = _usable(load_lesions(options.extra, options), chosen)
     if not lesions:
         raise TrainingError(NO_LESIONS)
-    labels = trainable_labels(lesions) if chosen.classifies else ()
+    labels = trainable_labels(lesions, folds) if chosen.classifies else ()
     if not labels and not chosen.shape.segments:
         raise TrainingError(
-            "no label has both answers in these cases: classification needs benign and malignant "
-            "lesions, or several types"
+            f"no label has both answers in these cases from {max(1, folds)} patients or more each: "
+            "classification needs benign and malignant lesions, or several types"
         )
-    return chosen, lesions, extra, labels
+    known = trainable_labels(lesions) if chosen.classifies else ()
+    missing = left_out(known, labels, folds)
+    for sentence in missing:
+        log.warning(sentence)
+    return chosen, lesions, extra, labels, missing
 
 
 def _usable(lesions: Sequence[Lesion], chosen: Recipe) -> list[Lesion]:
@@ -125,11 +139,11 @@ def _out_of_fold(
     if len(set(patients)) < count:
         raise TrainingError(f"{len(set(patients))} patients cannot be divided into {count} folds")
     repeats: list[list[Assessed]] = []
-    first: list[list[int]] = []
+    divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
         folds = patient_folds(strata, patients, count, own.seed)
-        first = first or folds
+        divided.append(folds)
         assessed = [Assessed()] * len(lesions)
         for number, held in enumerate(folds):
             out = set(held)
@@ -137,24 +151,18 @@ def _out_of_fold(
             name = f"repeat-{repeat}-fold-{number}"
             network = fit_joint(learned, labels, chosen, _state(options, name), own)
             segmenter = JointSegmenter(
-                network, chosen.backbone, chosen.framing, device=options.device
+                network,
+                chosen.backbone,
+                chosen.framing,
+                mirrored=chosen.mirrored,
+                device=options.device,
             )
             tested = [lesions[place] for place in held]
             rows = _assess_all(segmenter, tested, _radius(learned), name, options)
             for place, row in zip(held, rows, strict=True):
                 assessed[place] = row
         repeats.append(assessed)
-    return _OutOfFold([_mean(rows) for rows in zip(*repeats, strict=True)], first)
-
-
-def _mean(rows: Sequence[Assessed]) -> Assessed:
-    """One lesion over the repeats."""
-
-    def over(key: str) -> dict[str, float]:
-        first = getattr(rows[0], key)
-        return {name: float(np.mean([getattr(row, key)[name] for row in rows])) for name in first}
-
-    return replace(rows[0], overlaps=over("overlaps"), rivals=over("rivals"), logits=over("logits"))
+    return _OutOfFold(repeats, divided)
 
 
 def _assess_all(
@@ -181,9 +189,9 @@ def _evaluation(
 ) -> Evaluation:
     probabilities = {}
     for label in labels:
-        known, truth, logits = _answers(lesions, found.assessed, label)
+        known, truth, logits = _answers(lesions, found.assessed[0], label)
         place = {index: row for row, index in enumerate(known)}
-        folds = [[place[index] for index in held if index in place] for held in found.folds]
+        folds = [[place[index] for index in held if index in place] for held in found.folds[0]]
         probability = np.full(len(lesions), np.nan)
         probability[known] = cross_calibrated(truth, logits, folds)
         probabilities[label] = probability

@@ -12,6 +12,7 @@ from models.evaluation.calibration import Platt
 from models.evaluation.joint import CLICK
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
+from models.training.course import COURSES
 from models.training.joint.recipes import Recipe
 from models.training.options import Options
 
@@ -56,7 +57,7 @@ def joint_card(
             "them, then the box of what was found",
             "prompt": "Euclidean distance maps of foreground and background clicks, at most 255; "
             "a box is one click at its centre and four at its corners",
-            "flip_average": True,
+            "flip_average": recipe.mirrored,
             "framing": asdict(recipe.framing),
             "network": asdict(recipe.shape),
         },
@@ -88,7 +89,7 @@ def joint_card(
             "background clicks",
             "loss": _loss(recipe, labels),
             "optimiser": "AdamW" if recipe.adaptive else "SGD, momentum 0.9",
-            "schedule": "rises over the first epoch, then falls to zero along half a cosine",
+            "schedule": COURSES[recipe.course].words,
             "rate": recipe.rate,
             "weight_decay": recipe.decay,
             "epochs": recipe.epochs,

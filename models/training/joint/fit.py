@@ -45,9 +45,10 @@ def fit_joint(
         _optimiser(network, recipe),
         JointSamples(lesions, labels, recipe, name),
         loss,
-        Schedule(options.epochs or recipe.epochs, recipe.batch, options.seed),
+        Schedule(options.epochs or recipe.epochs, recipe.batch, options.seed, recipe.course),
         state,
         options,
+        recipe=recipe,
     )
     return network
 

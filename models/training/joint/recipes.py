@@ -13,6 +13,7 @@ class Recipe:
     """framing : what the network looks at. shape : its branches. classifies : with a head for each
     label that the cases know. overlap : soft Dice loss beside the pixelwise focal loss. adaptive :
     AdamW, otherwise SGD with momentum 0.9. backbone, epochs : unless the options say otherwise.
+    course : of the rate. mirrored : reads each view together with its mirror image.
     """
 
     title: str
@@ -26,6 +27,8 @@ class Recipe:
     backbone: str = "efficientnet_lite0"
     epochs: int = 16
     batch: int = 8
+    course: str = "cosine"
+    mirrored: bool = True
 
 
 def _recipe(title: str, *, segments: bool = True, classifies: bool = True) -> Recipe:
@@ -54,6 +57,8 @@ def _paper(title: str, *, segments: bool = True, classifies: bool = True) -> Rec
         rate=5e-4 if segments else 1e-3,
         decay=5e-4,
         backbone="vgg16_bn",
+        course="halves",
+        mirrored=False,
     )
 
 

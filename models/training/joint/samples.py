@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from models.backbones import backbone
 from models.data.lesion import Lesion
 from models.errors import TrainingError
+from models.evaluation.folds import answered
 from models.evaluation.joint_prompts import (
     click_sequence,
     foreground_clicks,
@@ -39,13 +40,14 @@ class JointBatch(NamedTuple):
     known: torch.Tensor
 
 
-def trainable_labels(lesions: Sequence[Lesion]) -> tuple[str, ...]:
-    """The labels that some lesions have and others are known not to have, in order."""
-    found: dict[str, set[int]] = {}
+def trainable_labels(lesions: Sequence[Lesion], folds: int = 0) -> tuple[str, ...]:
+    """The labels that lesions of as many patients as there are folds have, and are known not to
+    have, in order."""
+    found: dict[str, set[tuple[str, int]]] = {}
     for lesion in lesions:
         for label, value in lesion.labels.items():
-            found.setdefault(label, set()).add(value)
-    return tuple(label for label, values in found.items() if values == {0, 1})
+            found.setdefault(label, set()).add((lesion.patient, value))
+    return tuple(label for label, answers in found.items() if answered(answers, folds))
 
 
 class JointSamples(Dataset[JointBatch]):

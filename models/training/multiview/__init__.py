@@ -100,7 +100,7 @@ def _evaluation(frames: FatFrames, cases: Sequence[Case], options: Options) -> E
     rounds, words = _rounds(own, options)
     everything = _out_of_fold(frames, rounds, options)
     geometry = participant_geometry(own.geometry, own.owner, own.view, len(judged))
-    baseline = np.mean([baseline_estimates(geometry, own.fat, row) for row in rounds], axis=0)
+    baseline = np.stack([baseline_estimates(geometry, own.fat, row) for row in rounds])
     main = everything[MULTIVIEW]
     return Evaluation(
         system=SYSTEM,
@@ -111,8 +111,8 @@ def _evaluation(frames: FatFrames, cases: Sequence[Case], options: Options) -> E
         baseline=fat_figures(own.fat, baseline),
         strata=_strata(own.fat, everything),
         charts=(
-            *fat_charts("averaged multiview model", own.fat, main, baseline),
-            *fat_charts("composite multiview model", own.fat, everything[COMPOSITE])[:1],
+            *fat_charts("averaged multiview model", own.fat, main[0], baseline[0]),
+            *fat_charts("composite multiview model", own.fat, everything[COMPOSITE][0])[:1],
         ),
         notes=_notes(own, everything),
     )
@@ -138,8 +138,8 @@ def _rounds(frames: FatFrames, options: Options) -> tuple[list[list[list[int]]],
 def _out_of_fold(
     frames: FatFrames, rounds: Sequence[Sequence[Sequence[int]]], options: Options
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """``multiview_model.estimates`` of each participant by heads that did not see it, the mean over
-    repetitions. Folds are fitted side by side, ``options.workers`` at a time, and kept."""
+    """``multiview_model.estimates`` of each participant by heads that did not see it, (r, p, 3) of
+    r repetitions. Folds are fitted side by side, ``options.workers`` at a time, and kept."""
     states = options.out / "states"
     states.mkdir(parents=True, exist_ok=True)
     content = hashlib.sha256(frames.features.tobytes() + frames.fat.tobytes())
@@ -150,12 +150,12 @@ def _out_of_fold(
         for held in folds
     ]
     collected = np.full((len(rounds), len(ROWS), sum(map(len, rounds[0])), 3), np.nan)
-    run = Parallel(n_jobs=max(1, options.workers), return_as="generator")
+    run = Parallel(n_jobs=max(1, options.workers or 1), return_as="generator")
     jobs = (delayed(_fold)(frames, held, file) for _, held, file in tasks)
     for done, ((number, held, _), found) in enumerate(zip(tasks, run(jobs), strict=True), start=1):
         collected[number][:, held] = found
         options.progress("folds", done, len(tasks))
-    return dict(zip(ROWS, collected.mean(axis=0), strict=True))
+    return dict(zip(ROWS, collected.swapaxes(0, 1), strict=True))
 
 
 def _fold(frames: FatFrames, held: npt.NDArray[np.intp], file: Path) -> npt.NDArray[np.float64]:
@@ -190,9 +190,11 @@ def _notes(frames: FatFrames, everything: Mapping[str, npt.NDArray[np.float64]])
     unknown = int((frames.view == len(VIEWS)).sum())
     if unknown:
         notes.append(f"{unknown} frames of unknown view were read by the estimator for any view")
-    ours = everything[MULTIVIEW][:, 0]
+    if len(everything[MULTIVIEW]) > 1:
+        notes.append("figures are means over the repetitions; charts and tests are of the first")
+    ours = everything[MULTIVIEW][0, :, 0]
     for name in (*VIEWS, COMPOSITE):
-        other = everything[name][:, 0]
+        other = everything[name][0, :, 0]
         both = np.isfinite(ours) & np.isfinite(other)
         z, p = meng_test(frames.fat[both], ours[both], other[both])
         if np.isfinite(z):

@@ -13,7 +13,7 @@ from models.backbones import BACKBONES, imagenet_backbone
 from models.bundle import Bundle
 from models.data import Case
 from models.errors import TrainingError
-from models.evaluation.folds import patient_folds
+from models.evaluation.folds import patient_folds, possible_folds
 from models.evaluation.outcome import Evaluation
 from models.images import imagenet_tensor
 from models.lesion.roi import CropReadings, RoiClassifier, classify_crops
@@ -34,7 +34,7 @@ FOLDS = 5
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides how a network is fitted. copies : passages of each region in an
-    epoch, after the classes were balanced."""
+    epoch, after the classes were balanced. course : of the rates."""
 
     backbone: str = "efficientnet_lite0"
     epochs: int = 12
@@ -44,11 +44,14 @@ class Recipe:
     momentum: float = 0.9
     decay: float = 1e-4
     copies: int = 1
+    course: str = "cosine"
 
 
 RECIPES: Mapping[str, Recipe] = {
     "small": Recipe(),
-    "paper": Recipe("resnet50", epochs=30, batch=128, rate=1e-4, head_rate=1e-3, copies=4),
+    "paper": Recipe(
+        "resnet50", 30, batch=128, rate=1e-4, head_rate=1e-3, copies=4, course="constant"
+    ),
 }
 """'small' is for two cores, and takes the larger steps that fewer of them need. 'paper' has the
 numbers of its section 3.1; it names neither momentum nor decay, which are MATLAB's defaults, where
@@ -83,7 +86,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
         samples,
         classifier.read_crops(samples.crops),
         classifier.read_crops(samples.rough),
-        _baseline_folds(samples),
+        possible_folds(samples.strata(), samples.patients[: samples.own], FOLDS),
         system=NAME,
         bundle=bundle.title,
         protocol="the bundle on all regions",
@@ -149,9 +152,10 @@ def _fitted(
 
     states = options.out / "states"
     states.mkdir(parents=True, exist_ok=True)
-    schedule = Schedule(recipe.epochs, recipe.batch, options.seed)
+    schedule = Schedule(recipe.epochs, recipe.batch, options.seed, recipe.course)
     data = Balanced(samples, indices, recipe.copies)
-    fit(network, optimiser, data, loss, schedule, states / f"{name}.pt", options)
+    state = states / f"{name}.pt"
+    fit(network, optimiser, data, loss, schedule, state, options, recipe=recipe)
     return network
 
 
@@ -163,12 +167,3 @@ def _recipe(options: Options) -> Recipe:
     if options.backbone is not None:
         recipe = replace(recipe, backbone=options.backbone)
     return recipe if options.epochs is None else replace(recipe, epochs=options.epochs)
-
-
-def _baseline_folds(samples: RoiSamples) -> list[list[int]]:
-    """Folds for the baseline alone, as many as the rarest class allows; none if that is one."""
-    patients = samples.patients[: samples.own]
-    strata = samples.strata()
-    rarest = min(len({p for p, s in zip(patients, strata, strict=True) if s == c}) for c in strata)
-    folds = min(FOLDS, rarest)
-    return patient_folds(strata, patients, folds) if folds >= 2 and len(set(strata)) > 1 else []

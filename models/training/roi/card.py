@@ -6,6 +6,7 @@ from models.backbones import backbone
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.outcome import Evaluation
 from models.images.roi import RIM, ROI_SIZE
+from models.training.course import COURSES
 from models.training.options import Options
 from models.training.roi.samples import LARGEST, RoiSamples
 
@@ -58,13 +59,14 @@ def roi_card(
         "protocol": {
             "evaluation": "none"
             if found is None
-            else f"{found.protocol}; intervals are percentile bootstraps over regions",
+            else f"{found.protocol}; intervals are percentile bootstraps over patients",
             "weights": "one network on all regions, same recipe; no epoch was selected",
             "geometry_only": "multinomial logistic regression on image size and fan crop, same "
             "folds; with all classes weighted alike for the balanced accuracy",
             "loss": "cross entropy of balanced classes",
             "augmentation": "shifts, rescaling, horizontal flips, anew for each passage",
             "optimiser": "SGD with momentum",
+            "schedule": COURSES[recipe.course].words,
             "epochs": recipe.epochs,
             "batch": recipe.batch,
             "rate": recipe.rate,

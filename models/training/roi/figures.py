@@ -33,14 +33,15 @@ def evaluation_of(
     """
     truth = samples.targets[: samples.own]
     called = readings.probabilities.argmax(axis=1)
-    figures = class_figures(truth, called, samples.classes)
+    patients = samples.patients[: samples.own]
+    figures = class_figures(truth, called, samples.classes, patients)
     baseline: dict[str, Figure] = {}
     notes = [*samples.notes, _majority(truth, samples.classes)]
     if folds:
         geometry = samples.geometry[: samples.own]
         for name, balanced in (("accuracy", False), ("balanced_accuracy", True)):
             calls = geometry_calls(geometry, truth, folds, balanced=balanced)
-            baseline[name] = class_figures(truth, calls, samples.classes)[name]
+            baseline[name] = class_figures(truth, calls, samples.classes, patients)[name]
         notes.append("baseline: multinomial logistic regression on image size and fan crop")
     else:
         notes.append("too few patients of some class for a geometry-only baseline")
@@ -53,9 +54,7 @@ def evaluation_of(
     ]
     malignancy = _malignancy(samples, readings.probabilities)
     if malignancy is not None:
-        figures["malignancy_auc"] = bootstrap(
-            area_under_curve, malignancy.truth, malignancy.probability
-        )
+        figures["malignancy_auc"] = _area(samples, malignancy)
         charts.append(malignancy)
     figures |= _rough_figures(samples, rough)
     return Evaluation(
@@ -74,13 +73,12 @@ def evaluation_of(
 def _rough_figures(samples: RoiSamples, rough: CropReadings) -> dict[str, Figure]:
     """The main figures, of regions as users draw them."""
     truth = samples.targets[: samples.own]
-    found = class_figures(truth, rough.probabilities.argmax(axis=1), samples.classes)
+    called = rough.probabilities.argmax(axis=1)
+    found = class_figures(truth, called, samples.classes, samples.patients[: samples.own])
     wanted = {name: found[name] for name in ("accuracy", "balanced_accuracy")}
     malignancy = _malignancy(samples, rough.probabilities)
     if malignancy is not None:
-        wanted["malignancy_auc"] = bootstrap(
-            area_under_curve, malignancy.truth, malignancy.probability
-        )
+        wanted["malignancy_auc"] = _area(samples, malignancy)
     return {f"{name}_in_a_rough_box": figure for name, figure in wanted.items()}
 
 
@@ -103,6 +101,12 @@ def _malignancy(samples: RoiSamples, probabilities: npt.NDArray[np.floating]) ->
     among = probabilities[rows][:, lesion].sum(axis=1)
     score = probabilities[rows][:, malignant].sum(axis=1) / np.maximum(among, 1e-12)
     return Scores("Malignant among lesions", malignant[truth[rows]].astype(float), score)
+
+
+def _area(samples: RoiSamples, malignancy: Scores) -> Figure:
+    classes = zip(samples.strata(), samples.patients, strict=False)  # the own come first
+    patients = [patient for name, patient in classes if MALIGNANCY[name] is not None]
+    return bootstrap(area_under_curve, malignancy.truth, malignancy.probability, patients=patients)
 
 
 def _examples(samples: RoiSamples, readings: CropReadings) -> tuple[Example, ...]:

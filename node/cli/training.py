@@ -271,15 +271,19 @@ def _prepared(
     from models.training.options import Options
     from workers.frames.annotated import CaseReader
 
-    cases = read_manifest(data)
-    extras = [case for manifest in extra or () for case in read_manifest(manifest)]
+    read = CaseReader(session.settings.analysis)
+    cases = read_manifest(data, read.header)
+    extras = [case for manifest in extra or () for case in read_manifest(manifest, read.header)]
     say(f"{plural(len(cases), 'image')} of {len({c.patient for c in cases})} patients", error=True)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HepanodeError(f"{out} cannot be made ({error}); name another --out") from error
     return cases, Options(
         out=out,
         about=read_about(data, about),
         extra=tuple(extras),
-        read=CaseReader(session.settings.analysis),
+        read=read,
         progress=progress,
         **choices._replace(device=_device(choices.device))._asdict(),
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -446,10 +447,47 @@ def test_dicom_frames_are_read_as_the_worker_reads_them(
     ((_, (dicom, picture), options),) = toy.calls
     assert options.read(dicom).shape == (200, 300)
     assert np.array_equal(options.read(dicom), options.read(picture))
-    (tmp_path / "m.csv").write_text("id,image,lesion,frame\na,a.dcm,1,5\n")
+
+
+def test_dicom_files_that_a_worker_could_not_read_are_named_before_anything_runs(
+    node: Node, toy: types.ModuleType, tmp_path: Path
+) -> None:
+    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
+    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[:400])
+    rows = "id,image,lesion,frame\na,a.dcm,1,5\nb,a.dcm,1,1\nc,cut.dcm,0,1\n"
+    (tmp_path / "m.csv").write_text(rows)
     answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
     assert answer.status == 1
-    assert "a.dcm, frame 5" in answer.err
+    assert f"line 2: {tmp_path / 'a.dcm'}, frame 5: the file has 1" in answer.err
+    assert "line 3" not in answer.err
+    assert f"line 4: {tmp_path / 'cut.dcm'}, frame 1" in answer.err
+    assert toy.calls == []
+
+
+def test_age_and_sex_are_those_of_the_dicom_file_unless_the_manifest_says_them(
+    node: Node, toy: types.ModuleType, tmp_path: Path
+) -> None:
+    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
+    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.PatientAge, dataset.PatientSex = "063Y", "F"
+    dataset.save_as(tmp_path / "a.dcm")
+    (tmp_path / "m.csv").write_text("id,image,lesion,age\na,a.dcm,1,\nb,a.dcm,1,40\nc,a.png,1,\n")
+    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
+    assert answer.status == 0, answer.err
+    ((_, cases, _),) = toy.calls
+    assert [case.clinical for case in cases] == [{"age": 63, "sex": 0}, {"age": 40, "sex": 0}, {}]
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    wrong = str(tmp_path / "file" / "run")
+    answer = node("models", "train", "toy", "--data", str(manifest), "--out", wrong)
+    assert answer.status == 1
+    assert "name another --out" in answer.err
 
 
 def test_simulated_participants_are_a_manifest(node: Node, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from models.backbones import backbone
 from models.data.lesion import Lesion
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation import joint_prompts as prompts
@@ -12,6 +11,7 @@ from models.evaluation.calibration import Platt
 from models.evaluation.joint import CLICK
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
+from models.training.card import initial_weights
 from models.training.joint.recipes import Recipe
 from models.training.options import Options
 
@@ -72,9 +72,7 @@ def joint_card(
             "lesions": len(lesions),
             **{label: sum(row.labels.get(label) == 1 for row in lesions) for label in labels},
         },
-        "initial_weights": {
-            "source": backbone(recipe.backbone).origin if options.init is None else "a local file"
-        },
+        "initial_weights": initial_weights([recipe.backbone], options),
         "protocol": {
             "evaluation": "none"
             if evaluation is None

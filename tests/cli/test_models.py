@@ -19,7 +19,7 @@ from models.data import Case
 from models.evaluation.metrics import Figure
 from models.evaluation.outcome import Evaluation, Scores
 from models.registry import SHIPPED, load_bundle
-from models.systems import System
+from models.systems import SYSTEMS, System
 from models.training.options import Options
 from node.association.wrap import Study
 from node.settings import load
@@ -27,7 +27,17 @@ from tests.bundles import write_bundles
 from tests.cli.conftest import Node
 from workers.analysis import LoadedModels
 
-KEYS = {"name", "system", "version", "labels", "lacks", "validation_status", "digest", "origin"}
+KEYS = {
+    "name",
+    "system",
+    "module",
+    "version",
+    "labels",
+    "lacks",
+    "validation_status",
+    "digest",
+    "origin",
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +68,10 @@ def test_shipped_bundles_are_listed_with_their_digests(node: Node) -> None:
         assert row["digest"] == digest(SHIPPED / name)
         assert row["origin"] == "shipped"
     assert rows["lesion-attention"]["reads_for"] == ["lesion"]
+    for row in SYSTEMS.values():
+        if row.bundle in rows:
+            found = rows[row.bundle]
+            assert (found["system"], found["module"]) == (row.name, row.reads)
     text = node("models", "list").out
     assert rows["fat-multiview"]["digest"][:12] in text
     assert "shipped" in text

@@ -157,7 +157,8 @@ def evaluate(
         typer.Option(
             metavar="DIR",
             file_okay=False,
-            help="For evaluation.html, .json and charts; a cross-validation goes on from here.",
+            help="For evaluation.html, .json and charts; a cross-validation goes on from here, "
+            "and without takes SYSTEM-evaluation in the current folder.",
             show_default=False,
         ),
     ] = None,
@@ -180,7 +181,7 @@ def evaluate(
     """
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:
-        raise typer.BadParameter("a cross-validation needs --out: networks are fitted there")
+        out = Path(f"{row.name}-evaluation")
     if bundle is not None and (init, backbone, recipe, epochs, folds) != (None,) * 5:
         raise typer.BadParameter("a bundle is evaluated as it is: these options fit networks")
     choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
@@ -198,6 +199,8 @@ def evaluate(
             found = module.evaluate(bundle, cases, options)
             found = replace(found, notes=(*_learned_from(bundle, cases), *found.notes))
         page = None if out is None else write_page(found, out, row.title)
+        if json and page is not None:
+            say(f"charts and examples: {page}", error=True)
         _draw_curves(options.out)
     if json:
         print_json(found.as_json())

@@ -401,7 +401,6 @@ def test_a_system_is_cross_validated_and_has_a_page(
     node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
 ) -> None:
     asked = ("models", "evaluate", "toy", "--data", str(manifest), "--folds", "3")
-    assert "--out" in node(*asked).err
     out = tmp_path / "out"
     answer = node(*asked, "--repeats", "2", "--out", str(out))
     assert answer.status == 0, answer.err
@@ -414,6 +413,22 @@ def test_a_system_is_cross_validated_and_has_a_page(
     assert (out / "01-detection-roc.png").is_file()
     ((what, _, options),) = toy.calls
     assert (what, options.folds, options.repeats, options.out) == ("cross_validate", 3, 2, out)
+
+
+def test_a_cross_validation_without_a_folder_has_one_by_the_system_s_name(
+    node: Node,
+    toy: types.ModuleType,
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ("models", "evaluate", "toy", "--data", str(manifest), "--protocol", "cross-validation")
+    answer = node(*asked, "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json["system"] == "toy"
+    assert "toy-evaluation/evaluation.html" in answer.err
+    assert (tmp_path / "toy-evaluation" / "evaluation.json").is_file()
 
 
 def test_images_that_were_learned_from_are_counted(

@@ -264,7 +264,9 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     unseen = read_manifest(manifest(tmp_path / "other", patients=2))
     found = roi.evaluate(bundle, unseen, Options(out=tmp_path))
     assert (found.system, found.n) == ("roi", 6)
+    assert set(found.baseline) == set(found.figures)
     assert found.baseline["accuracy"].cases == 6
+    assert found.baseline["malignancy_auc"].cases == 4
     matrix = next(chart for chart in found.charts if isinstance(chart, Confusion))
     assert matrix.counts.sum() == 6
     assert all(example.picture.shape == (224, 448, 3) for example in found.examples)

@@ -43,11 +43,13 @@ def evaluate_readings(
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
     charts: list[Chart] = []
+    undecided: list[str] = []
     geometry = geometry_features(readings.sizes, readings.windows)
     for column, label in enumerate(readings.labels):
         known = [place for place, case in enumerate(cases) if label in case.labels]
         truth = np.asarray([cases[place].labels[label] for place in known], dtype=np.float64)
         if len(set(truth)) < 2:
+            undecided.append(label)
             continue
         name = NAMES.get(label, f"{label.replace(' ', '_')}_auc")
         figures[name] = bootstrap(_mean_area, truth, *readings.logits[:, known, column])
@@ -65,6 +67,10 @@ def evaluate_readings(
             lambda values: float(values.mean()), np.asarray(hits, dtype=np.float64)
         )
     notes = ["Intervals are percentile bootstraps over cases, 95 %."]
+    if undecided:
+        notes.append(
+            f"No area under the curve of {', '.join(undecided)}: these cases hold one answer only."
+        )
     score = challenge_score(figures)
     if score is not None:
         notes.append(f"Score of eq. (4), with the mean over lesion types: {score:.3f}.")

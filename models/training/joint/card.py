@@ -125,7 +125,7 @@ def _unproven(evaluation: Evaluation | None) -> str:
         f"{name} is {evaluation.figures[name].value:.2f} against {other.value:.2f} of "
         f"{_rival(name)}: that it is better was not shown."
         for name, other in evaluation.baseline.items()
-        if evaluation.figures[f"{name}_lead"].low <= 0
+        if f"{name}_lead" in evaluation.figures and evaluation.figures[f"{name}_lead"].low <= 0
     )
 
 

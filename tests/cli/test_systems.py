@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from models.evaluation.metrics import RESAMPLES, bootstrap
 from models.systems import SYSTEMS
 from tests.cli.conftest import Node
 from tests.peers import shared
@@ -21,6 +22,14 @@ Rows = Sequence[Mapping[str, Any]]
 
 LEARNED, UNSEEN = 6, 5
 """Images of normal livers, of benign and of malignant masses each."""
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals by a fortieth of the resamples: they take most of the time, and their width is not
+    what is shown here."""
+    assert bootstrap.__kwdefaults__["resamples"] == RESAMPLES
+    monkeypatch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 40)
 
 
 def lesions() -> tuple[Rows, Rows]:

@@ -5,6 +5,7 @@ channels its feature map has, the normalisation it was trained with, and where i
 come from. Another backbone is another row.
 """
 
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,15 +54,37 @@ def imagenet_backbone(name: str, file: Path | None = None) -> nn.Module:
     """
     row = backbone(name)
     network = row.build()
-    if file is not None and file.is_dir():
-        file = _of_folder(name, file)
+    file = weight_file(name, file)
     try:
         network.load_state_dict(row.imagenet(file), strict=True)
     except RuntimeError as error:
+        why = str(error).splitlines()[0]
         raise TrainingError(
-            f"the ImageNet weights given for {name!r} do not fit: {error}"
+            f"the ImageNet weights given for {name!r} do not fit ({file or 'downloaded'}): {why} "
+            "Name others with --init"
+        ) from error
+    except OSError as error:
+        raise TrainingError(
+            f"the ImageNet weights of {name!r} cannot be had ({error}): without internet, name a "
+            "local file with --init"
+            if file is None
+            else f"{file} cannot be read ({error}); name another with --init"
+        ) from error
+    except _NO_WEIGHTS as error:
+        raise TrainingError(
+            f"{file} holds no weights of {name!r}: give a file of tensors by layer as torchvision "
+            "downloads it with --init"
         ) from error
     return network
+
+
+_NO_WEIGHTS = (pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, KeyError)
+"""What torch.load, and taking its answer for a table of tensors, raise on other files."""
+
+
+def weight_file(name: str, init: Path | None) -> Path | None:
+    """The local file of a backbone's initial weights: that given, or in the folder that was."""
+    return _of_folder(name, init) if init is not None and init.is_dir() else init
 
 
 def _of_folder(name: str, folder: Path) -> Path:

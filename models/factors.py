@@ -11,7 +11,10 @@ AGES = (0.0, 130.0)
 """Years; what lies outside is no age."""
 
 SEXES: Mapping[str, float] = {"F": 0.0, "M": 1.0}
-"""Patient's Sex (0010,0040) and its number. 'O' has none: the paper knows two."""
+"""Patient's Sex (0010,0040) and its number."""
+
+NEITHER = "O"
+"""Patient's Sex (0010,0040) that has no number: the paper knows two."""
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,12 @@ def system_of(bundle: Bundle) -> System:
     )
 
 
+def system_name(bundle: Bundle) -> str:
+    """The name of the system that a bundle belongs to; the card's own word where nothing here
+    trains it."""
+    return next((row.name for row in SYSTEMS.values() if row.reads == bundle.system), bundle.system)
+
+
 def protocol(row: System) -> SystemProtocol:
     """The training module of a system; imports torch."""
     return cast(SystemProtocol, importlib.import_module(row.protocol))

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.errors import TrainingError
+
 Grey = npt.NDArray[np.uint8]
 """(H, W) echo level."""
 
@@ -33,6 +35,7 @@ class Case:
     fat fraction. hepatorenal_index : liver over kidney echo level, as somebody measured it.
     background : the liver around, 'normal', 'steatosis' or 'fibrosis'. spacing : mm per pixel.
     kind : what an image shows that shows no liver; None is a liver.
+    line : of the manifest, for error texts.
     """
 
     id: str
@@ -53,6 +56,16 @@ class Case:
     spacing: float | None = None
     kind: str | None = None
     clinical: Clinical = field(default_factory=dict)
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What a file says without its pixels. size : (width, height) of the image. clinical : age and
+    sex, where a DICOM file says them."""
+
+    size: tuple[int, int]
+    clinical: Clinical = field(default_factory=dict)
 
 
 def bounding_box(outline: Outline) -> Box:
@@ -70,6 +83,18 @@ def read_picture(case: Case) -> Grey:
     """
     with Image.open(case.image) as image:
         return np.asarray(image.convert("L"))
+
+
+def picture_header(case: Case) -> ImageHeader:
+    """The header of a case whose file is a picture.
+
+    TrainingError when it is none. DICOM files need a reader that knows DICOM.
+    """
+    try:
+        with Image.open(case.image) as image:
+            return ImageHeader(image.size)
+    except (OSError, Image.DecompressionBombError) as error:
+        raise TrainingError(f"{case.image} is no picture that can be read ({error})") from error
 
 
 def patients(cases: Sequence[Case]) -> list[str]:

@@ -5,12 +5,13 @@ import functools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.data.case import Box, Case, Outline, bounding_box
+from models.data.case import Box, Case, ImageHeader, Outline, bounding_box, picture_header
 from models.errors import TrainingError
-from models.factors import AGES, CLINICAL, ENTERED, SEXES
+from models.factors import AGES, CLINICAL, ENTERED, NEITHER, SEXES
 
 VIEWS = ("hepatic veins", "right portal vein", "right posterior portal vein", "liver/kidney")
 BACKGROUNDS = ("normal", "steatosis", "fibrosis")
@@ -54,9 +55,12 @@ COLUMNS: Mapping[str, str] = {
     "liver_y": "",
     "kidney_x": "",
     "kidney_y": "",
-    "age": "years",
-    "sex": "M or F (or 1 and 0)",
-    **{name: f"0 or 1: {factor.meaning}" for name, factor in ENTERED.items()},
+    "age": "years (default: the DICOM file's)",
+    "sex": "M or F (or 1 and 0); O is taken as not known (default: the DICOM file's)",
+    **{
+        name: f"{', '.join(factor.answers)} (or 0 and 1): {factor.meaning}"
+        for name, factor in ENTERED.items()
+    },
 }
 """Every column a manifest may have, and what it holds. Empty cells mean: not known."""
 
@@ -69,26 +73,31 @@ _CLASSES: Mapping[str, Mapping[str, int]] = {
 _MOST_SHOWN = 20
 
 
-def read_manifest(path: Path) -> list[Case]:
+def read_manifest(
+    path: Path, read_header: Callable[[Case], ImageHeader] = picture_header
+) -> list[Case]:
     """Every row of a manifest, in order.
 
     path : a .csv or .jsonl file, or a folder with one of annotations.jsonl, manifest.jsonl,
-    manifest.csv and frames.csv. TrainingError lists every bad row with its line number, before
-    anything else runs.
+    manifest.csv and frames.csv. read_header : what an image's file says of itself; the default
+    knows pictures only, as that of ``models.training.options.Options.read``. TrainingError lists
+    every bad row with its line number, before anything else runs: those whose file is no image
+    too, but not a file that breaks off within its pixels, for none is decoded here.
     """
     file = _file(path)
     cases: list[Case] = []
     wrong: list[str] = []
-    seen: dict[str, int] = {}
+    known = _Known()
     for line, row in _rows(file):
         try:
             case = _case(row() if callable(row) else row, file.parent)
-            if case.id in seen:
-                raise ValueError(f"id {case.id!r} was given in line {seen[case.id]} already")
-        except (ValueError, TypeError) as error:
+            header = read_header(case)
+            _check_inside(case, header.size)
+            case = replace(case, line=line, clinical={**header.clinical, **case.clinical})
+            known.add(case)
+        except (ValueError, TypeError, TrainingError) as error:
             wrong.append(f"line {line}: {error}")
             continue
-        seen[case.id] = line
         cases.append(case)
     if wrong:
         more = [f"and {len(wrong) - _MOST_SHOWN} more"] if len(wrong) > _MOST_SHOWN else []
@@ -96,6 +105,38 @@ def read_manifest(path: Path) -> list[Case]:
     if not cases:
         raise TrainingError(f"{file} has no rows")
     return cases
+
+
+class _Known:
+    """The rows above, which the next may not contradict."""
+
+    def __init__(self) -> None:
+        self._line: dict[str, int | None] = {}
+        self._fat: dict[str, Case] = {}
+
+    def add(self, case: Case) -> None:
+        """ValueError for an id that was given, and for a patient's second fat fraction."""
+        if case.id in self._line:
+            raise ValueError(f"id {case.id!r} was given in line {self._line[case.id]} already")
+        if case.fat_percent is not None:
+            first = self._fat.setdefault(case.patient, case)
+            if first.fat_percent != case.fat_percent:
+                raise ValueError(
+                    f"fat_percent {case.fat_percent:g}, and {first.fat_percent:g} of the same "
+                    f"patient in line {first.line}; name each visit of a patient apart"
+                )
+        self._line[case.id] = case.line
+
+
+def _check_inside(case: Case, size: tuple[int, int]) -> None:
+    """ValueError where an outline or box lies beyond an image of that (width, height)."""
+    places = {"outline": case.fan, "liver": case.liver, "kidney": case.kidney}
+    boxes = [(name, bounding_box(line)) for name, line in places.items() if line]
+    boxes += [("mass", bounding_box(mass)) for mass in case.masses]
+    boxes += [("box", box) for box in case.boxes]
+    for name, (x0, y0, x1, y1) in boxes:
+        if x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]:
+            raise ValueError(f"{name} lies beyond the image of {size[0]} x {size[1]} pixels")
 
 
 def _file(path: Path) -> Path:
@@ -118,11 +159,20 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | Callable[[], An
     if file.suffix == ".csv":
         reader = csv.DictReader(text.splitlines())
         for row in reader:
-            yield reader.line_num, {key: value for key, value in row.items() if value != ""}
+            if None in row:
+                yield reader.line_num, functools.partial(_too_long, len(reader.fieldnames or ()))
+            else:
+                yield reader.line_num, {key: value for key, value in row.items() if value != ""}
     else:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 yield number, functools.partial(json.loads, line)
+
+
+def _too_long(columns: int) -> None:
+    raise ValueError(
+        f"more cells than the {columns} columns: put what holds commas in double quotes"
+    )
 
 
 def _case(row: Any, folder: Path) -> Case:
@@ -137,19 +187,23 @@ def _case(row: Any, folder: Path) -> Case:
         row.get("id", image.stem if "frame" not in row else f"{image.stem}#{row['frame']}")
     )
     kind = _choice(row, "type", MALIGNANT_TYPES)
+    labels = _labels(row, kind)
     masses = _outlines(row, "mass")
+    boxes = _boxes(row) or tuple(bounding_box(mass) for mass in masses)
+    if boxes and labels.get("lesion") == 0:
+        raise ValueError("a mass or box contradicts class, type or lesion: they say there is none")
     return Case(
         id=identity,
         patient=str(row.get("patient", identity)),
         image=image,
         frame=_frame(row),
-        labels=_labels(row, kind),
+        labels=labels,
         type=kind,
         fan=_outline(row, "outline"),
         liver=_outline(row, "liver"),
         kidney=_outline(row, "kidney"),
         masses=masses,
-        boxes=_boxes(row) or tuple(bounding_box(mass) for mass in masses),
+        boxes=boxes,
         view=_choice(row, "view", VIEWS),
         fat_percent=_number(row, "fat_percent" if "fat_percent" in row else "pdff", 0.0, 100.0),
         hepatorenal_index=_number(row, "hepatorenal_index", 0.0, 100.0),
@@ -183,30 +237,38 @@ def _frame(row: Mapping[str, Any]) -> int:
 
 
 def _labels(row: Mapping[str, Any], kind: str | None) -> dict[str, int]:
+    """What class, type, lesion and malignant say; ValueError where one contradicts another."""
     labels: dict[str, int] = {}
-    name = _choice(row, "class", _CLASSES)
-    if name is not None:
-        labels.update(_CLASSES[name])
-    if kind is not None:
-        malignant = MALIGNANT_TYPES[kind]
-        labels["lesion"] = int(malignant is not None)
-        if malignant is not None:
-            labels["malignant"] = malignant
-            labels.update(
-                {other: int(other == kind) for other in MALIGNANT_TYPES if other != "none"}
-            )
-    for key in ("lesion", "malignant"):
-        value = _binary(row, key)
-        if value is None:
-            continue
-        if labels.get(key, value) != value:
-            raise ValueError(f"{key} {value} contradicts class or type")
-        labels[key] = value
+    said = {
+        "class": _CLASSES.get(_choice(row, "class", _CLASSES) or "", {}),
+        "type": _of_type(kind),
+        "lesion": {"lesion": _binary(row, "lesion")},
+        "malignant": {"malignant": _binary(row, "malignant")},
+    }
+    by: dict[str, str] = {}
+    for column, facts in said.items():
+        for label, value in facts.items():
+            if value is None:
+                continue
+            if labels.setdefault(label, value) != value:
+                earlier = by[label]
+                raise ValueError(f"{column} {row[column]!r} contradicts {earlier} {row[earlier]!r}")
+            by.setdefault(label, column)
     if labels.get("malignant") == 1 and labels.get("lesion", 1) == 0:
         raise ValueError("malignant is 1 where lesion is 0")
     if labels.get("lesion") == 0:
         labels.pop("malignant", None)
     return labels
+
+
+def _of_type(kind: str | None) -> dict[str, int]:
+    if kind is None:
+        return {}
+    malignant = MALIGNANT_TYPES[kind]
+    if malignant is None:
+        return {"lesion": 0}
+    others = {other: int(other == kind) for other in MALIGNANT_TYPES if other != "none"}
+    return {"lesion": 1, "malignant": malignant, **others}
 
 
 def _choice(row: Mapping[str, Any], key: str, allowed: Any) -> str | None:
@@ -237,11 +299,21 @@ def _binary(row: Mapping[str, Any], key: str) -> int | None:
 
 
 def _clinical(row: Mapping[str, Any]) -> dict[str, float]:
-    if row.get("sex") in ("M", "F"):
-        row = {**row, "sex": SEXES[row["sex"]]}
+    answers = {"sex": SEXES, **{name: factor.answers for name, factor in ENTERED.items()}}
+    said = {key: value for key, value in row.items() if key in answers}
+    if said.get("sex") == NEITHER:
+        del said["sex"]
+    words = {key: answers[key].get(str(value), value) for key, value in said.items()}
     found = {"age": _number(row, "age", *AGES)}
-    found.update({key: _binary(row, key) for key in CLINICAL if key != "age"})
+    found.update({key: _factor(words, key, answers[key]) for key in CLINICAL if key != "age"})
     return {key: float(value) for key, value in found.items() if value is not None}
+
+
+def _factor(row: Mapping[str, Any], key: str, answers: Mapping[str, float]) -> int | None:
+    try:
+        return _binary(row, key)
+    except ValueError:
+        raise ValueError(f"{key} {row[key]!r} is not one of {', '.join(answers)}, 0 or 1") from None
 
 
 def _json(row: Mapping[str, Any], key: str) -> Any:

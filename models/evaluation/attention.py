@@ -49,12 +49,14 @@ def evaluate_readings(
     baseline: dict[str, Figure] = {}
     charts: list[Chart] = []
     notes = ["Intervals are percentile bootstraps over patients, 95 %."]
+    undecided: list[str] = []
     geometry = geometry_features(readings.sizes, readings.windows)
     for column, label in enumerate(readings.labels):
         known = [place for place, case in enumerate(cases) if label in case.labels]
         truth = np.asarray([cases[place].labels[label] for place in known], dtype=np.float64)
         own = [cases[place].patient for place in known]
         if len(set(truth)) < 2:
+            undecided.append(label)
             continue
         name = NAMES.get(label, f"{label.replace(' ', '_')}_auc")
         logits = readings.logits[:, known, column]
@@ -77,6 +79,10 @@ def evaluate_readings(
         notes.append(
             f"Figures are means over {len(readings.logits)} repeats, of which each fitted its own "
             "networks; charts, examples and probabilities are of the first."
+        )
+    if undecided:
+        notes.append(
+            f"No area under the curve of {', '.join(undecided)}: these cases hold one answer only."
         )
     if baseline:
         notes.append(

@@ -1,21 +1,36 @@
 """Writing a bundle: weights in half precision and the card that names their digest."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 import torch
 
+from models.backbones import backbone, weight_file
 from models.bundle import CARD, WEIGHTS, Bundle
 from models.registry import file_digest, read_bundle
+from models.training.options import Options
 from models.weights import write_weights
 
 log = logging.getLogger(__name__)
 
 LARGEST = 14 * 1024 * 1024
 """Bytes that the weights of one network may take in the repository."""
+
+
+def initial_weights(backbones: Iterable[str], options: Options) -> dict[str, Any]:
+    """What a card says of the weights that training started from: the source of each backbone's,
+    or that they were a local file, and its sha256 by backbone."""
+    names = list(dict.fromkeys(backbones))
+    if options.init is None:
+        return {"source": "; ".join(backbone(name).origin for name in names)}
+    files = {name: weight_file(name, options.init) for name in names}
+    return {
+        "source": "a local file",
+        "sha256": {name: file_digest(file) for name, file in files.items() if file is not None},
+    }
 
 
 def write_bundle(

@@ -85,11 +85,15 @@ def list_(session: Session, json: Json = False) -> None:
 
 
 def entry(bundle: Bundle, settings: Settings) -> dict[str, Any]:
-    """What `models list` says of a bundle."""
+    """What `models list` says of a bundle. system : as `train` and `evaluate` name it. module : as
+    the card names what reads with it."""
+    from models.systems import system_name
+
     return {
         "name": bundle.name,
         "title": bundle.card.get("title", ""),
-        "system": bundle.system,
+        "system": system_name(bundle),
+        "module": bundle.system,
         "version": bundle.version,
         "backbone": bundle.backbone,
         "labels": list(bundle.labels),

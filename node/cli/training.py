@@ -164,7 +164,8 @@ def evaluate(
         typer.Option(
             metavar="DIR",
             file_okay=False,
-            help="For evaluation.html, .json and charts; a cross-validation goes on from here.",
+            help="For evaluation.html, .json and charts; a cross-validation goes on from here, "
+            "and without takes SYSTEM-evaluation in the current folder.",
             show_default=False,
         ),
     ] = None,
@@ -187,7 +188,7 @@ def evaluate(
     """
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:
-        raise typer.BadParameter("a cross-validation needs --out: networks are fitted there")
+        out = Path(f"{row.name}-evaluation")
     fitting = (init, backbone, recipe, epochs, folds, extra or None)
     if bundle is not None and (fitting != (None,) * 6 or repeats != 1):
         raise typer.BadParameter("a bundle is evaluated as it is: these options fit networks")
@@ -207,6 +208,8 @@ def evaluate(
             found = module.evaluate(bundle, cases, options)
             found = replace(found, notes=(*_learned_from(bundle, cases), *found.notes))
         page = None if out is None else write_page(found, out, row.title)
+        if json and page is not None:
+            say(f"charts and examples: {page}", error=True)
         _draw_curves(options.out)
     if json:
         print_json(found.as_json())
@@ -240,15 +243,19 @@ def _prepared(
     from models.training.options import Options
     from workers.frames.annotated import CaseReader
 
-    cases = read_manifest(data)
-    extras = [case for manifest in extra or () for case in read_manifest(manifest)]
+    read = CaseReader(session.settings.analysis)
+    cases = read_manifest(data, read.header)
+    extras = [case for manifest in extra or () for case in read_manifest(manifest, read.header)]
     say(f"{plural(len(cases), 'image')} of {len({c.patient for c in cases})} patients", error=True)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HepanodeError(f"{out} cannot be made ({error}); name another --out") from error
     return cases, Options(
         out=out,
         about=read_about(data, about),
         extra=tuple(extras),
-        read=CaseReader(session.settings.analysis),
+        read=read,
         progress=progress,
         **choices._replace(device=_device(choices.device))._asdict(),
     )

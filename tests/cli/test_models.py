@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -18,7 +19,7 @@ from models.data import Case
 from models.evaluation.metrics import Figure
 from models.evaluation.outcome import Evaluation, Scores
 from models.registry import SHIPPED, load_bundle
-from models.systems import System
+from models.systems import SYSTEMS, System
 from models.training.options import Options
 from node.association.wrap import Study
 from node.settings import load
@@ -26,7 +27,17 @@ from tests.bundles import write_bundles
 from tests.cli.conftest import Node
 from workers.analysis import LoadedModels
 
-KEYS = {"name", "system", "version", "labels", "lacks", "validation_status", "digest", "origin"}
+KEYS = {
+    "name",
+    "system",
+    "module",
+    "version",
+    "labels",
+    "lacks",
+    "validation_status",
+    "digest",
+    "origin",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +68,10 @@ def test_shipped_bundles_are_listed_with_their_digests(node: Node) -> None:
         assert row["digest"] == digest(SHIPPED / name)
         assert row["origin"] == "shipped"
     assert rows["lesion-attention"]["reads_for"] == ["lesion"]
+    for row in SYSTEMS.values():
+        if row.bundle in rows:
+            found = rows[row.bundle]
+            assert (found["system"], found["module"]) == (row.name, row.reads)
     text = node("models", "list").out
     assert rows["fat-multiview"]["digest"][:12] in text
     assert "shipped" in text
@@ -393,7 +408,6 @@ def test_a_system_is_cross_validated_and_has_a_page(
     node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
 ) -> None:
     asked = ("models", "evaluate", "toy", "--data", str(manifest), "--folds", "3")
-    assert "--out" in node(*asked).err
     out = tmp_path / "out"
     answer = node(*asked, "--repeats", "2", "--out", str(out))
     assert answer.status == 0, answer.err
@@ -406,6 +420,22 @@ def test_a_system_is_cross_validated_and_has_a_page(
     assert (out / "01-detection-roc.png").is_file()
     ((what, _, options),) = toy.calls
     assert (what, options.folds, options.repeats, options.out) == ("cross_validate", 3, 2, out)
+
+
+def test_a_cross_validation_without_a_folder_has_one_by_the_system_s_name(
+    node: Node,
+    toy: types.ModuleType,
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ("models", "evaluate", "toy", "--data", str(manifest), "--protocol", "cross-validation")
+    answer = node(*asked, "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json["system"] == "toy"
+    assert "toy-evaluation/evaluation.html" in answer.err
+    assert (tmp_path / "toy-evaluation" / "evaluation.json").is_file()
 
 
 def test_images_that_were_learned_from_are_counted(
@@ -468,10 +498,47 @@ def test_dicom_frames_are_read_as_the_worker_reads_them(
     ((_, (dicom, picture), options),) = toy.calls
     assert options.read(dicom).shape == (200, 300)
     assert np.array_equal(options.read(dicom), options.read(picture))
-    (tmp_path / "m.csv").write_text("id,image,lesion,frame\na,a.dcm,1,5\n")
+
+
+def test_dicom_files_that_a_worker_could_not_read_are_named_before_anything_runs(
+    node: Node, toy: types.ModuleType, tmp_path: Path
+) -> None:
+    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
+    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[:400])
+    rows = "id,image,lesion,frame\na,a.dcm,1,5\nb,a.dcm,1,1\nc,cut.dcm,0,1\n"
+    (tmp_path / "m.csv").write_text(rows)
     answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
     assert answer.status == 1
-    assert "a.dcm, frame 5" in answer.err
+    assert f"line 2: {tmp_path / 'a.dcm'}, frame 5: the file has 1" in answer.err
+    assert "line 3" not in answer.err
+    assert f"line 4: {tmp_path / 'cut.dcm'}, frame 1" in answer.err
+    assert toy.calls == []
+
+
+def test_age_and_sex_are_those_of_the_dicom_file_unless_the_manifest_says_them(
+    node: Node, toy: types.ModuleType, tmp_path: Path
+) -> None:
+    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
+    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.PatientAge, dataset.PatientSex = "063Y", "F"
+    dataset.save_as(tmp_path / "a.dcm")
+    (tmp_path / "m.csv").write_text("id,image,lesion,age\na,a.dcm,1,\nb,a.dcm,1,40\nc,a.png,1,\n")
+    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
+    assert answer.status == 0, answer.err
+    ((_, cases, _),) = toy.calls
+    assert [case.clinical for case in cases] == [{"age": 63, "sex": 0}, {"age": 40, "sex": 0}, {}]
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    wrong = str(tmp_path / "file" / "run")
+    answer = node("models", "train", "toy", "--data", str(manifest), "--out", wrong)
+    assert answer.status == 1
+    assert "name another --out" in answer.err
 
 
 def test_simulated_participants_are_a_manifest(node: Node, tmp_path: Path) -> None:

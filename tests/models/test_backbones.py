@@ -1,5 +1,6 @@
 """Backbones: the papers' shapes, and weights from a local file."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torchvision
 
 from models.backbones import BACKBONES, build_backbone, imagenet_backbone
 from models.errors import TrainingError
+from models.training.card import initial_weights
+from models.training.options import Options
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,38 @@ def test_a_folder_of_weights_serves_a_recipe_of_several_backbones(tmp_path: Path
     imagenet_backbone("densenet121", tmp_path)
     with pytest.raises(TrainingError, match=r"vgg16_bn-….pth, not 0"):
         imagenet_backbone("vgg16_bn", tmp_path)
+
+
+def test_without_internet_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    with pytest.raises(TrainingError, match=r"'resnet18' cannot be had .* with --init"):
+        imagenet_backbone("resnet18")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_lite0"])
+def test_a_file_that_is_no_weights_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / "weights.pth"
+    file.write_bytes(content)
+    with pytest.raises(TrainingError) as refused:
+        imagenet_backbone(name, file)
+    assert str(file) in str(refused.value)
+    assert "--init" in str(refused.value)
+    assert "weights_only" not in str(refused.value)
+
+
+def test_a_card_says_where_the_first_weights_came_from(tmp_path: Path) -> None:
+    assert initial_weights(["resnet18", "resnet18"], Options(tmp_path)) == {
+        "source": "torchvision ResNet18_Weights.IMAGENET1K_V1 (BSD-3-Clause)"
+    }
+    for name in ("resnet18", "densenet121"):
+        (tmp_path / f"{name}.pth").write_text(name)
+    assert initial_weights(["resnet18", "densenet121"], Options(tmp_path, init=tmp_path)) == {
+        "source": "a local file",
+        "sha256": {
+            name: hashlib.sha256(name.encode()).hexdigest() for name in ("resnet18", "densenet121")
+        },
+    }

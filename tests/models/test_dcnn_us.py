@@ -283,6 +283,8 @@ def test_strata_and_delongs_test_stand_in_the_evaluation(tmp_path: Path) -> None
     assert found.figures["malignancy_auc"].value == 1.0
     assert found.figures["background_accuracy"].value == 0.5
     assert found.baseline["malignancy_auc"].cases == 24
+    beside = {"brier", "calibration_error", "malignancy_auc_L", "malignancy_auc_LB"}
+    assert beside <= set(found.baseline)
     assert set(found.strata) == {"2.1-5.0 cm", "background normal", "background steatosis"}
     assert found.strata["background steatosis"]["malignancy_auc"].cases == 12
     (said,) = [note for note in found.notes if note.startswith("LB against L:")]

@@ -7,7 +7,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from models.data import Case
-from models.evaluation.attention import challenge_score, peak_in_box
+from models.evaluation.attention import (
+    Readings,
+    challenge_score,
+    evaluate_readings,
+    peak_in_box,
+)
 from models.evaluation.calibration import brier_score, calibration_error, fit_platt
 from models.evaluation.folds import patient_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
@@ -19,6 +24,7 @@ from models.evaluation.metrics import (
     specificity,
     youden_threshold,
 )
+from models.training.options import Options
 
 
 def scores(count: int = 300, prevalence: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
@@ -110,3 +116,19 @@ def test_the_score_of_equation_4() -> None:
     known = {"detection_auc": 0.9, "malignancy_auc": 0.8, "cyst_auc": 0.6, "metastasis_auc": 1.0}
     assert challenge_score(known) == pytest.approx(0.5 * 0.9 + 0.3 * 0.8 + 0.2 * 0.8)
     assert challenge_score({"detection_auc": 0.9, "malignancy_auc": 0.8}) is None
+
+
+def test_a_label_of_one_answer_has_no_area_and_a_note_says_so(tmp_path: Path) -> None:
+    cases = [Case(str(n), str(n), tmp_path, labels={"lesion": 0}) for n in range(4)]
+    readings = Readings(
+        labels=("lesion", "malignant"),
+        logits=np.zeros((1, 4, 2)),
+        probability=np.full((4, 2), 0.5),
+        attention=[np.ones((2, 3), np.float32)] * 4,
+        windows=[(0, 0, 30, 20)] * 4,
+        sizes=[(30, 20)] * 4,
+    )
+    options = Options(tmp_path, read=lambda case: np.zeros((20, 30), np.uint8))
+    found = evaluate_readings(cases, readings, None, "by hand", options)
+    assert found.figures == {}
+    assert any("of lesion, malignant: these cases hold one answer" in n for n in found.notes)

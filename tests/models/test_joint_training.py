@@ -1,5 +1,6 @@
 """Joint segmentation and classification (paper 4): simulated users, losses, training, protocol."""
 
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,15 @@ from PIL import Image, ImageDraw
 from models.data import Case, read_manifest
 from models.data.lesion import Lesion, load_lesions
 from models.errors import BundleError, ImageError, TrainingError
-from models.evaluation.joint import BOX, CLICK, TIGHT, assess, relative_radius
+from models.evaluation.joint import (
+    BOX,
+    CLICK,
+    TIGHT,
+    Assessed,
+    assess,
+    evaluate_lesions,
+    relative_radius,
+)
 from models.evaluation.joint_prompts import (
     ENLARGED,
     FAR,
@@ -23,6 +32,8 @@ from models.evaluation.joint_prompts import (
     foreground_clicks,
     jittered_box,
 )
+from models.evaluation.metrics import bootstrap
+from models.evaluation.outcome import Confusion
 from models.evaluation.overlap import disc_mask, ellipse_mask, jaccard
 from models.images.outlines import outline_mask
 from models.lesion.clicks import Prompt
@@ -260,8 +271,10 @@ def test_a_system_that_only_classifies_has_no_mask(folder: Path, tmp_path: Path)
     assert reading.malignant is not None
     with pytest.raises(ImageError, match="box"):
         segmenter.read(grey, Prompt(foreground=((96, 75),)))
-    figures = protocol.evaluate(bundle, cases, options).figures
-    assert set(figures) == {"malignancy_auc", "malignancy_auc_lead"}
+    found = protocol.evaluate(bundle, cases, options)
+    assert set(found.figures) == {"malignancy_auc", "malignancy_auc_lead"}
+    assert {example.good for example in found.examples} == {True, False}
+    assert "malignant" in found.examples[0].caption
 
 
 def test_simulated_users_are_the_same_in_every_run() -> None:
@@ -270,6 +283,33 @@ def test_simulated_users_are_the_same_in_every_run() -> None:
     first, again = (assess(segmenter, lesion(4), 0.1) for _ in range(2))
     assert first == again
     assert first.rivals[TIGHT] > 0.95  # the lesion is an ellipse
+
+
+def test_a_lesion_is_called_the_type_whose_head_is_surest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = functools.partial(bootstrap, resamples=20)
+    monkeypatch.setattr("models.evaluation.joint.bootstrap", few)
+    types = ("haemangioma", "cyst", "metastasis")
+    lesions = [
+        replace(lesion(n), labels={name: int(name == types[n % 3]) for name in types})
+        for n in range(18)
+    ]
+    lesions[17] = replace(lesions[17], labels={"malignant": 1})
+    said = {
+        name: np.array([0.9 if n % 3 == k or n == 0 else 0.2 + k / 9 for n in range(18)])
+        for k, name in enumerate(types)
+    }
+    said["cyst"][0] = 0.95
+    assessed = [Assessed(logits=dict.fromkeys(types, 0.0)) for _ in lesions]
+    found = evaluate_lesions(lesions, assessed, said, None, "by hand")
+    assert found.figures["type_accuracy"].value == pytest.approx(16 / 17)
+    assert found.figures["type_sensitivity_haemangioma"].value == pytest.approx(5 / 6)
+    assert found.figures["type_specificity_cyst"].value == pytest.approx(10 / 11)
+    assert found.baseline["type_accuracy"].cases == found.figures["type_accuracy"].cases
+    (matrix,) = (chart for chart in found.charts if isinstance(chart, Confusion))
+    assert matrix.classes == types
+    assert matrix.counts.tolist() == [[5, 1, 0], [0, 6, 0], [0, 0, 5]]
 
 
 def test_cases_without_a_mass_are_too_little(folder: Path, tmp_path: Path) -> None:

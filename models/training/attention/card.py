@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.backbones import backbone
 from models.data import Case
 from models.evaluation.lesion import LabelEvaluation
 from models.evaluation.metrics import Figure
 from models.training.attention.fit import Recipe
 from models.training.attention.samples import LABELS
+from models.training.card import initial_weights
 from models.training.course import COURSES
 from models.training.options import Options
 
@@ -33,12 +33,12 @@ def attention_card(
 
     Without evaluations there are no figures, no calibration, and thresholds of one half.
     """
-    origins = {recipe.backbone: backbone(recipe.backbone).origin for recipe in recipes}
+    backbones = list(dict.fromkeys(recipe.backbone for recipe in recipes))
     return {
         "system": "lesion.attention",
         "title": "Supervised-attention focal liver lesion detector (Schmauch et al. 2019)",
         "version": VERSION,
-        "backbone": ", ".join(origins),
+        "backbone": ", ".join(backbones),
         "labels": list(labels),
         "lacks": [label for label in LABELS if label not in labels],
         "validation_status": options.about.status(validated=bool(evaluations)),
@@ -65,9 +65,7 @@ def attention_card(
             for label in labels
         },
         "data": {**options.about.as_card(), **_counts(cases), **_extra(options)},
-        "initial_weights": {
-            "source": "; ".join(origins.values()) if options.init is None else "a local file"
-        },
+        "initial_weights": initial_weights(backbones, options),
         "protocol": {
             "evaluation": f"{protocol}; intervals are percentile bootstraps over patients; "
             "calibration and threshold behind sensitivity, specificity, brier and "

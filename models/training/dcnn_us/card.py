@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.backbones import backbone
 from models.data.manifest import BACKGROUNDS
 from models.evaluation.calibration import Platt
 from models.evaluation.outcome import Evaluation
 from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
+from models.training.card import initial_weights
 from models.training.course import COURSES
 from models.training.dcnn_us.samples import LesionSamples
 from models.training.options import Options
@@ -88,7 +88,7 @@ def dcnn_us_card(
             "lesions_only_learned_from": len(samples.lesions) - len(own),
             "backgrounds": dict(Counter(row.background or "not known" for row in own)),
         },
-        "initial_weights": {"source": backbone(recipe.backbone).origin},
+        "initial_weights": initial_weights([recipe.backbone], options),
         "protocol": {
             "evaluation": "none"
             if found is None

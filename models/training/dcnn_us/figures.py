@@ -6,8 +6,9 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
-from models.evaluation.calibration import brier_score, calibration_error
+from models.evaluation.calibration import brier_score, calibration_error, cross_calibrated
 from models.evaluation.classes import accuracy
 from models.evaluation.delong import DeLong, delong_test, delong_test_unpaired
 from models.evaluation.geometry import geometry_scores
@@ -41,6 +42,8 @@ MODELS = ("LBC", "LB", "L")
 COMPARED = (("LB", "L"), ("LBC", "LB"), ("LBC", CLINICAL_ALONE))
 
 _EXAMPLES = 4
+_LEAST = 1e-6
+"""The nearest to certainty that the baseline may be, so that its odds are finite."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,10 @@ def evaluation_of(
         geometry = geometry_scores(samples.geometry[: samples.own], truth, folds)
         called = _cross_called(truth, geometry, folds)
         baseline = _figures(truth, geometry, called, patients)
+        odds = logit(np.clip(geometry, _LEAST, 1 - _LEAST))
+        baseline |= _calibrated(truth, cross_calibrated(truth, odds, folds), patients)
+        same = baseline["malignancy_auc"]  # the images are the same, whichever model reads them
+        baseline |= {name: same for name in figures if name.startswith("malignancy_auc_")}
     groups = _groups(samples)
     return Evaluation(
         system="dcnn-us",

@@ -33,6 +33,8 @@ LEAVE_ONE_OUT = 150
 """Up to so many patients each is left out alone; above, tenths are."""
 
 EXAMPLES = 4
+SHOWN = 200
+"""Pixels that the shorter side of an example has at least, or nearly."""
 
 Floats = npt.NDArray[np.floating]
 
@@ -247,10 +249,9 @@ def _ranks(fat: Floats, score: Floats) -> dict[str, Figure]:
 
 def _examples(patients: IndexedPatients, estimate: Floats, options: Options) -> tuple[Example, ...]:
     """A frame of the patients that were best and worst estimated, with the regions, where these
-    are outlined."""
-    places = [place for place, case in enumerate(patients.cases) if case.liver and case.kidney]
+    are outlined; a patch as it is."""
     first: dict[int, int] = {}
-    for place in places:
+    for place in range(len(patients.cases)):
         first.setdefault(int(patients.owner[place]), place)
     order = sorted(first, key=lambda one: abs(float(estimate[one] - patients.fat[one])))
     half = min(EXAMPLES, len(order) // 2)
@@ -264,7 +265,10 @@ def _examples(patients: IndexedPatients, estimate: Floats, options: Options) -> 
             f"{case.id}: index {patients.index[owner]:.2f}, {estimate[owner]:.0f} %, reference "
             f"{patients.fat[owner]:g} %"
         )
-        found.append(Example(caption, draw(options.read(case), outlines=outlines), good))
+        picture = draw(options.read(case), outlines=outlines)
+        # A patch of a few pixels is shown large enough to be seen.
+        times = max(1, SHOWN // min(picture.shape[:2]))
+        found.append(Example(caption, picture.repeat(times, axis=0).repeat(times, axis=1), good))
     return tuple(found)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from models.backbones import backbone
 from models.data.lesion import Lesion
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation import joint_prompts as prompts
@@ -12,6 +11,7 @@ from models.evaluation.calibration import Platt
 from models.evaluation.joint import CLICK
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
+from models.training.card import initial_weights
 from models.training.course import COURSES
 from models.training.joint.recipes import Recipe
 from models.training.options import Options
@@ -73,9 +73,7 @@ def joint_card(
             "lesions": len(lesions),
             **{label: sum(row.labels.get(label) == 1 for row in lesions) for label in labels},
         },
-        "initial_weights": {
-            "source": backbone(recipe.backbone).origin if options.init is None else "a local file"
-        },
+        "initial_weights": initial_weights([recipe.backbone], options),
         "protocol": {
             "evaluation": "none"
             if evaluation is None
@@ -128,7 +126,7 @@ def _unproven(evaluation: Evaluation | None) -> str:
         f"{name} is {evaluation.figures[name].value:.2f} against {other.value:.2f} of "
         f"{_rival(name)}: that it is better was not shown."
         for name, other in evaluation.baseline.items()
-        if evaluation.figures[f"{name}_lead"].low <= 0
+        if f"{name}_lead" in evaluation.figures and evaluation.figures[f"{name}_lead"].low <= 0
     )
 
 

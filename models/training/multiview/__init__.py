@@ -22,9 +22,10 @@ from models.evaluation.fat import fat_charts, fat_figures, meng_test
 from models.evaluation.fat_baseline import baseline_estimates, participant_geometry
 from models.evaluation.folds import patient_folds
 from models.evaluation.metrics import Figure
-from models.evaluation.multiview import SYSTEM, evaluate_readings
-from models.evaluation.outcome import Evaluation
+from models.evaluation.multiview import EXAMPLES, SYSTEM, evaluate_readings
+from models.evaluation.outcome import Evaluation, Example
 from models.evaluation.participants import with_fat
+from models.evaluation.picture import draw
 from models.fat.multiview import ESTIMATORS, VIEWS, MultiviewFat
 from models.training.card import write_bundle
 from models.training.multiview.card import multiview_card
@@ -114,7 +115,29 @@ def _evaluation(frames: FatFrames, cases: Sequence[Case], options: Options) -> E
             *fat_charts("averaged multiview model", own.fat, main[0], baseline[0]),
             *fat_charts("composite multiview model", own.fat, everything[COMPOSITE][0])[:1],
         ),
+        examples=_examples(own, cases, main[:, 0], options),
         notes=_notes(own, everything),
+    )
+
+
+def _examples(
+    frames: FatFrames, cases: Sequence[Case], estimate: Floats, options: Options
+) -> tuple[Example, ...]:
+    """The first frame of the participants who were best and worst estimated by heads that did not
+    see them; cases : those of ``frames``, in order."""
+    _, first = np.unique(frames.owner, return_index=True)
+    error = np.abs(estimate - frames.fat)
+    order = [int(one) for one in np.argsort(error, kind="stable") if np.isfinite(error[one])]
+    half = min(EXAMPLES, len(order) // 2)
+    chosen = [(one, True) for one in order[:half]] + [(one, False) for one in order[::-1][:half]]
+    return tuple(
+        Example(
+            f"{cases[first[one]].id}: {estimate[one]:.1f} % over the participant's views, "
+            f"reference {frames.fat[one]:g} %",
+            draw(options.read(cases[first[one]])),
+            good,
+        )
+        for one, good in chosen
     )
 
 

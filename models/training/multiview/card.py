@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from models.backbones import backbone
 from models.data import Case
 from models.evaluation.fat import card_figures
 from models.evaluation.outcome import Evaluation
 from models.evaluation.participants import fat_of_participants
 from models.fat.multiview import FAT_RANGE, QUANTITIES
 from models.fat.preprocessing import SIZE
+from models.training.card import initial_weights
 from models.training.multiview.model import FatHeads
 from models.training.options import Options
 
@@ -65,7 +65,7 @@ def multiview_card(
             "frames_only_learned_from": len(options.extra),
             "seed": options.seed,
         },
-        "initial_weights": {"source": backbone(name).origin},
+        "initial_weights": initial_weights([name], options),
         "protocol": {
             "features": "frozen ImageNet backbone, global average pooling",
             "augmentation": "mirror image; crop shifted laterally by up to 20 pixels",

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from models.backbones import backbone
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.outcome import Evaluation
 from models.images.roi import RIM, ROI_SIZE
+from models.training.card import initial_weights
 from models.training.course import COURSES
 from models.training.options import Options
 from models.training.roi.samples import LARGEST, RoiSamples
@@ -55,7 +55,7 @@ def roi_card(
             "regions_only_learned_from": len(samples) - samples.own,
             "by_class": samples.counts(),
         },
-        "initial_weights": {"source": backbone(recipe.backbone).origin},
+        "initial_weights": initial_weights([recipe.backbone], options),
         "protocol": {
             "evaluation": "none"
             if found is None

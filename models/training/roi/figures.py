@@ -1,19 +1,23 @@
 """What the region classifier's calls are worth, beside what geometry alone would call."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from models.evaluation.classes import accuracy, class_figures, confusion
-from models.evaluation.geometry import geometry_calls
+from models.evaluation.geometry import geometry_calls, geometry_scores
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Confusion, Evaluation, Example, Scores
 from models.evaluation.picture import draw
 from models.lesion.roi import CropReadings
 from models.training.roi.samples import MALIGNANCY, RoiSamples
 
+Floats = npt.NDArray[np.floating]
+
 _EXAMPLES = 4
+_ROUGH = "_in_a_rough_box"
 
 
 def evaluation_of(
@@ -39,10 +43,20 @@ def evaluation_of(
     notes = [*samples.notes, _majority(truth, samples.classes)]
     if folds:
         geometry = samples.geometry[: samples.own]
-        for name, balanced in (("accuracy", False), ("balanced_accuracy", True)):
-            calls = geometry_calls(geometry, truth, folds, balanced=balanced)
-            baseline[name] = class_figures(truth, calls, samples.classes, patients)[name]
-        notes.append("baseline: multinomial logistic regression on image size and fan crop")
+        rivals = [
+            class_figures(
+                truth,
+                geometry_calls(geometry, truth, folds, balanced=balanced),
+                samples.classes,
+                patients,
+            )
+            for balanced in (True, False)
+        ]
+        baseline = rivals[0] | {"accuracy": rivals[1]["accuracy"]}
+        notes.append(
+            "baseline: multinomial logistic regression on image size and fan crop, of balanced "
+            "classes for all but the accuracy; for malignancy one of lesions alone"
+        )
     else:
         notes.append("too few patients of some class for a geometry-only baseline")
     if folds and bundle is None:
@@ -54,9 +68,15 @@ def evaluation_of(
     ]
     malignancy = _malignancy(samples, readings.probabilities)
     if malignancy is not None:
-        figures["malignancy_auc"] = _area(samples, malignancy)
+        malignancy = replace(malignancy, baseline=_malignancy_geometry(samples, folds))
+        figures["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.probability)
+        if malignancy.baseline is not None:
+            baseline["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.baseline)
         charts.append(malignancy)
-    figures |= _rough_figures(samples, rough)
+    drawn = _rough_figures(samples, rough)
+    figures |= {f"{name}{_ROUGH}": figure for name, figure in drawn.items()}
+    # The geometry is that of the image, however the box was drawn.
+    baseline |= {f"{name}{_ROUGH}": baseline[name] for name in drawn if name in baseline}
     return Evaluation(
         system=system,
         bundle=bundle,
@@ -78,8 +98,8 @@ def _rough_figures(samples: RoiSamples, rough: CropReadings) -> dict[str, Figure
     wanted = {name: found[name] for name in ("accuracy", "balanced_accuracy")}
     malignancy = _malignancy(samples, rough.probabilities)
     if malignancy is not None:
-        wanted["malignancy_auc"] = _area(samples, malignancy)
-    return {f"{name}_in_a_rough_box": figure for name, figure in wanted.items()}
+        wanted["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.probability)
+    return wanted
 
 
 def _majority(truth: npt.NDArray[np.integer], classes: Sequence[str]) -> str:
@@ -91,9 +111,7 @@ def _majority(truth: npt.NDArray[np.integer], classes: Sequence[str]) -> str:
 
 def _malignancy(samples: RoiSamples, probabilities: npt.NDArray[np.floating]) -> Scores | None:
     """Lesions only: the malignant classes' share of the probability that lesions have."""
-    kinds = [MALIGNANCY[name] for name in samples.classes]
-    lesion = np.array([kind is not None for kind in kinds])
-    malignant = np.array([kind == 1 for kind in kinds])
+    lesion, malignant = _kinds(samples)
     truth = samples.targets[: samples.own]
     rows = lesion[truth]
     if len(set(malignant[truth[rows]].tolist())) < 2:
@@ -103,10 +121,32 @@ def _malignancy(samples: RoiSamples, probabilities: npt.NDArray[np.floating]) ->
     return Scores("Malignant among lesions", malignant[truth[rows]].astype(float), score)
 
 
-def _area(samples: RoiSamples, malignancy: Scores) -> Figure:
+def _area(samples: RoiSamples, truth: Floats, probability: Floats) -> Figure:
     classes = zip(samples.strata(), samples.patients, strict=False)  # the own come first
     patients = [patient for name, patient in classes if MALIGNANCY[name] is not None]
-    return bootstrap(area_under_curve, malignancy.truth, malignancy.probability, patients=patients)
+    return bootstrap(area_under_curve, truth, probability, patients=patients)
+
+
+def _kinds(samples: RoiSamples) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Of each class, whether it is a lesion, and whether a malignant one."""
+    kinds = [MALIGNANCY[name] for name in samples.classes]
+    return np.array([kind is not None for kind in kinds]), np.array([kind == 1 for kind in kinds])
+
+
+def _malignancy_geometry(
+    samples: RoiSamples, folds: Sequence[Sequence[int]]
+) -> npt.NDArray[np.float64] | None:
+    """What geometry alone says of the lesions' malignancy, out of fold; None where a fold leaves
+    one kind of lesion only to fit on."""
+    lesion, malignant = _kinds(samples)
+    truth = samples.targets[: samples.own]
+    rows = np.flatnonzero(lesion[truth])
+    kind = malignant[truth[rows]].astype(np.float64)
+    held = [np.flatnonzero(np.isin(rows, np.asarray(fold, int))) for fold in folds]
+    held = [places for places in held if len(places)]
+    if not held or any(len(set(np.delete(kind, places).tolist())) < 2 for places in held):
+        return None
+    return geometry_scores(samples.geometry[rows], kind, [places.tolist() for places in held])
 
 
 def _examples(samples: RoiSamples, readings: CropReadings) -> tuple[Example, ...]:

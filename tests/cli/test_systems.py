@@ -1,0 +1,141 @@
+"""Each system trained, cross-validated and evaluated by its commands on real images, in small."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.evaluation.metrics import RESAMPLES, bootstrap
+from models.systems import SYSTEMS
+from tests.cli.conftest import Node
+from tests.peers import shared
+
+Rows = Sequence[Mapping[str, Any]]
+
+LEARNED, UNSEEN = 6, 5
+"""Images of normal livers, of benign and of malignant masses each."""
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals by a fortieth of the resamples: they take most of the time, and their width is not
+    what is shown here."""
+    assert bootstrap.__kwdefaults__["resamples"] == RESAMPLES
+    monkeypatch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 40)
+
+
+def lesions() -> tuple[Rows, Rows]:
+    """Images of AUL to learn from, and others; each is a patient's only one."""
+    folder = shared() / "data" / "aul"
+    rows = [json.loads(line) for line in (folder / "annotations.jsonl").read_text().splitlines()]
+    groups = [
+        [
+            row | {"image": str(folder / "images" / f"{row['id']}.jpg")}
+            for row in rows
+            if row["class"] == name and ("mass" in row or name == "normal")
+        ]
+        for name in ("normal", "benign", "malignant")
+    ]
+    learned = [row for group in groups for row in group[:LEARNED]]
+    return learned, [row for group in groups for row in group[LEARNED:][:UNSEEN]]
+
+
+def patches() -> tuple[Rows, Rows]:
+    """One patch of each patient with a biopsy: of two of three to learn from, and of the others."""
+    folder = shared() / "data" / "byra-rois"
+    with (folder / "frames.csv").open() as stream:
+        found = {row["patient"]: row for row in csv.DictReader(stream)}
+    wanted = ("patient", "fat_percent", "hepatorenal_index")
+    rows = [
+        {"id": row["patch"], "image": str(folder / "patches" / row["patch"])}
+        | {key: row[key] for key in wanted}
+        for row in found.values()
+    ]
+    unseen = rows[::3]
+    return [row for row in rows if row not in unseen], unseen
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A system, what it is shown, the figure that matters, and whether it counts epochs."""
+
+    system: str
+    images: Callable[[], tuple[Rows, Rows]]
+    figure: str
+    epochs: bool = True
+
+
+TRIALS = (
+    Trial("attention", lesions, "detection_auc"),
+    Trial("dcnn-us", lesions, "malignancy_auc"),
+    Trial("roi", lesions, "accuracy"),
+    Trial("joint", lesions, "mass_jaccard_box"),
+    Trial("multiview-fat", patches, "fat_mae", epochs=False),
+    Trial("hepatorenal", patches, "fat_mae", epochs=False),
+)
+
+
+def test_no_system_is_left_out() -> None:
+    assert [trial.system for trial in TRIALS] == list(SYSTEMS)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.system)
+def test_a_system_is_trained_and_evaluated_by_command(
+    node: Node, tmp_path: Path, trial: Trial
+) -> None:
+    learned, unseen = trial.images()
+    data = written(tmp_path / "learned.jsonl", learned)
+    run = tmp_path / "run"
+    chosen = ["--data", str(data), "--out", str(run), "--device", "cpu", "--json", "--folds", "2"]
+    if trial.epochs:
+        chosen += ["--epochs", "1"]
+
+    trained = node("models", "train", trial.system, *chosen)
+    assert trained.status == 0, trained.err
+    row = SYSTEMS[trial.system]
+    card = tomllib.loads((run / row.bundle / "card.toml").read_text())
+    assert card["system"] == row.reads
+    assert card["figures"]
+    assert len((run / row.bundle / "seen.txt").read_text().split()) == len(learned)
+
+    crossed = node("models", "evaluate", trial.system, *chosen)
+    assert crossed.status == 0, crossed.err
+    found = crossed.json
+    assert found["bundle"] is None
+    assert "2-fold" in found["protocol"]
+    check(found, trial.figure, len(learned))
+    assert found["baseline"]
+    assert (run / "evaluation.html").is_file()
+
+    others = written(tmp_path / "unseen.jsonl", unseen)
+    out = tmp_path / "out"
+    held = node("models", "evaluate", str(run), "--data", str(others), "--out", str(out), "--json")
+    assert held.status == 0, held.err
+    found = held.json
+    assert trained.json["digest"][:12] in found["bundle"]
+    assert not any("learned from" in note for note in found["notes"])
+    check(found, trial.figure, len(unseen))
+    assert json.loads((out / "evaluation.json").read_text()) == found
+
+
+def check(found: Mapping[str, Any], name: str, most: int) -> None:
+    """The figure is a number inside its interval, and of no more cases than were given."""
+    assert 0 < found["n"] <= most
+    figure = found["figures"][name]
+    assert all(math.isfinite(figure[key]) for key in ("value", "low", "high"))
+    assert figure["low"] <= figure["value"] <= figure["high"]
+    assert 0 < figure["cases"] <= most
+
+
+def written(file: Path, rows: Rows) -> Path:
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    return file

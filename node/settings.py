@@ -158,11 +158,13 @@ class Analysis(Section):
         description="outlines what `hepanode studies segment` points at",
     )
     dcnn_us_bundle: str = Field(
-        "lesion-dcnn-us",
-        description="reads the malignancy of what was outlined in a box; empty: not used",
+        "",
+        description="reads the malignancy of what was outlined in a box, as lesion-dcnn-us; "
+        "empty: not used",
     )
     roi_bundle: str = Field(
-        "lesion-roi", description="reads the class of what was outlined in a box; empty: not used"
+        "",
+        description="reads the class of what was outlined in a box, as lesion-roi; empty: not used",
     )
     gate_bundle: str = Field(
         "gate", description="refuses frames that show no liver; empty: none is refused"

@@ -88,6 +88,7 @@ def site(
     as_loop(still, loop, read_picture(case))
     section = analysis_section(bundles, region_bundles)
     section = section.replace("frames_per_cine = 3", "frames_per_cine = 2")
+    section += 'dcnn_us_bundle = "lesion-dcnn-us"\nroi_bundle = "lesion-roi"\n'
     with orthanc(folder / "pacs") as pacs:
         node = Node(folder / "node", pacs=[pacs], extra=section)
         with running(node, "up"):

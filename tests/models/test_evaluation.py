@@ -124,7 +124,7 @@ def test_a_label_of_one_answer_has_no_area_and_a_note_says_so(tmp_path: Path) ->
         labels=("lesion", "malignant"),
         logits=np.zeros((1, 4, 2)),
         probability=np.full((4, 2), 0.5),
-        attention=[np.ones((2, 3), np.float32)] * 4,
+        attention=[[np.ones((2, 3), np.float32)] * 4],
         windows=[(0, 0, 30, 20)] * 4,
         sizes=[(30, 20)] * 4,
     )

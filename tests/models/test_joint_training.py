@@ -302,7 +302,7 @@ def test_a_lesion_is_called_the_type_whose_head_is_surest(
     }
     said["cyst"][0] = 0.95
     assessed = [Assessed(logits=dict.fromkeys(types, 0.0)) for _ in lesions]
-    found = evaluate_lesions(lesions, assessed, said, None, "by hand")
+    found = evaluate_lesions(lesions, [assessed], said, None, "by hand")
     assert found.figures["type_accuracy"].value == pytest.approx(16 / 17)
     assert found.figures["type_sensitivity_haemangioma"].value == pytest.approx(5 / 6)
     assert found.figures["type_specificity_cyst"].value == pytest.approx(10 / 11)

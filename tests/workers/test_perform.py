@@ -255,7 +255,7 @@ def paired(received: Callable[[], str], db: Database, settings: Settings) -> tup
     uid = received()
     assert Performer(settings, db).perform(next_claim(db, uid), Stages())
     (image,) = instances.list_of(db, uid)
-    places = ((230.0, 200.0), (280.0, 220.0))
+    places = ((230.0, 200.0), (290.0, 205.0))
     return uid, NewPrompt(image.sop_instance_uid, 1, "hepatorenal", places)
 
 
@@ -270,7 +270,7 @@ def test_a_pair_makes_a_new_version_without_the_joint_model_and_once_only(
     made = results.of_study(db, uid)
     assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, "report"]
     snapshot = runs.list_runs(db)[0].snapshot or {}
-    assert set(snapshot["models"]) == {"lesion", "fat", "hepatorenal"}
+    assert set(snapshot["models"]) == {"lesion", "fat", "gate", "hepatorenal"}
     (kept,) = snapshot["findings"]["hepatorenal"]["pairs"]
     assert kept["prompt"]["id"] == prompt.id
     assert kept["index"] == pytest.approx(kept["liver_level"] / kept["kidney_level"])
@@ -288,7 +288,7 @@ def test_an_outline_does_not_need_the_hepatorenal_model(
     studies.point_at(db, uid, box)
     assert performer.perform(claimed(db), Stages())
     snapshot = runs.list_runs(db)[0].snapshot or {}
-    assert set(snapshot["models"]) == {"lesion", "fat", "joint"}
+    assert set(snapshot["models"]) == {"lesion", "fat", "joint", "gate"}
     assert len(snapshot["findings"]["prompted"]) == 1
 
 

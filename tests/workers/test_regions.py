@@ -31,7 +31,13 @@ def opened(folder: Path) -> tuple[Any, Bundle]:
 
 @pytest.fixture
 def settings(bundles: Path, region_bundles: Path) -> Analysis:
-    return Analysis(bundle_folders=(region_bundles, bundles), device="cpu", threads=1)
+    return Analysis(
+        bundle_folders=(region_bundles, bundles),
+        dcnn_us_bundle="lesion-dcnn-us",
+        roi_bundle="lesion-roi",
+        device="cpu",
+        threads=1,
+    )
 
 
 def test_malignancy_takes_the_factors_that_are_known_and_names_the_others(
@@ -126,3 +132,11 @@ def test_without_a_usable_bundle_the_rest_stands_and_it_is_said(
     (missing,) = [one for one in found.abstentions if one.subject == "malignancy"]
     assert missing.reason is Reason.MODEL_UNAVAILABLE
     assert "lesion-attention" in missing.detail
+
+
+def test_nobody_reads_regions_unless_it_is_wanted(bundles: Path, tmp_path: Path) -> None:
+    """In a box as a user draws it the shipped DCNN-US is not better than geometry alone."""
+    usual = Analysis(bundle_folders=(bundles,), device="cpu", threads=1)
+    found = findings(bad_input.study(IMAGE), tmp_path, usual, prompt("box", *BOX))
+    assert only(found).readings == ()
+    assert not [one for one in found.abstentions if one.subject == "malignancy"]

@@ -79,7 +79,10 @@ class ClassReader:
 
     def read(self, region: Region) -> RegionReading | None:
         (said,) = self._system.read([region])
-        condition = ["if it is one of the model's classes, all equally frequent", _PLACE]
+        condition = [
+            "if it is one of the model's classes, all equally frequent; not calibrated",
+            _PLACE,
+        ]
         return _reading(self.model, dict(said.probabilities), condition)
 
 

@@ -115,7 +115,7 @@ def _evaluation(frames: FatFrames, cases: Sequence[Case], options: Options) -> E
             *fat_charts("averaged multiview model", own.fat, main[0], baseline[0]),
             *fat_charts("composite multiview model", own.fat, everything[COMPOSITE][0])[:1],
         ),
-        examples=_examples(own, cases, main[:, 0], options),
+        examples=_examples(own, cases, main[0][:, 0], options),
         notes=_notes(own, everything),
     )
 

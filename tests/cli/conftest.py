@@ -101,3 +101,14 @@ def filled(
     night = fill(db)
     db.dispose()
     return node, night
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run folders ``one`` and ``two``, each with two bundles."""
+    from tests.bundles import write_bundles  # torch takes seconds to import
+
+    folder = tmp_path_factory.mktemp("runs")
+    write_bundles(folder / "one", seed=11, version="1.1.0")
+    write_bundles(folder / "two", seed=12, version="1.2.0")
+    return folder

@@ -1,29 +1,14 @@
-"""Models are listed, verified, installed and returned to, trained and evaluated by command."""
+"""Models are listed, verified, installed and returned to by command."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-import sys
-import types
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pydicom
-import pytest
-from PIL import Image
-
-from models.data import Case
-from models.evaluation.metrics import Figure
-from models.evaluation.outcome import Evaluation, Scores
 from models.registry import SHIPPED, load_bundle
-from models.systems import SYSTEMS, System
-from models.training.options import Options
-from node.association.wrap import Study
+from models.systems import SYSTEMS
 from node.settings import load
-from tests.bundles import write_bundles
+from tests.bundles import weights_digest, write_bundles
 from tests.cli.conftest import Node
 from workers.analysis import LoadedModels
 
@@ -40,19 +25,6 @@ KEYS = {
 }
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run folders ``one`` and ``two``, each with two bundles."""
-    folder = tmp_path_factory.mktemp("runs")
-    write_bundles(folder / "one", seed=11, version="1.1.0")
-    write_bundles(folder / "two", seed=12, version="1.2.0")
-    return folder
-
-
-def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-
-
 def in_force(node: Node, name: str = "lesion-attention") -> tuple[str, str, str]:
     found = {row["name"]: row for row in node("models", "list", "--json").json}[name]
     return found["origin"], found["version"], found["digest"]
@@ -65,7 +37,7 @@ def test_shipped_bundles_are_listed_with_their_digests(node: Node) -> None:
     assert {"lesion-attention", "fat-multiview"} <= set(rows)
     for name, row in rows.items():
         assert set(row) >= KEYS
-        assert row["digest"] == digest(SHIPPED / name)
+        assert row["digest"] == weights_digest(SHIPPED / name)
         assert row["origin"] == "shipped"
     assert rows["lesion-attention"]["reads_for"] == ["lesion"]
     for row in SYSTEMS.values():
@@ -101,7 +73,7 @@ def test_an_installed_bundle_reads_for_the_node_at_once(node: Node, trained: Pat
     assert answer.status == 0, answer.err
     assert "lesion-attention 1.1.0" in answer.out
     assert "reads for: lesion" in answer.out
-    new = digest(trained / "one" / "lesion-attention")
+    new = weights_digest(trained / "one" / "lesion-attention")
     assert in_force(node) == ("installed", "1.1.0", new)
     assert before is not None
     assert before.digest != new
@@ -114,7 +86,7 @@ def test_an_installed_bundle_reads_for_the_node_at_once(node: Node, trained: Pat
 
 def test_one_returns_to_what_was_before_and_before_that(node: Node, trained: Path) -> None:
     shipped = in_force(node)
-    digests = {run: digest(trained / run / "lesion-attention") for run in ("one", "two")}
+    digests = {run: weights_digest(trained / run / "lesion-attention") for run in ("one", "two")}
     for run in ("one", "two"):
         assert node("models", "install", str(trained / run / "lesion-attention")).status == 0
     found = node("models", "show", "lesion-attention", "--json").json
@@ -244,311 +216,3 @@ def test_a_link_that_leads_nowhere_never_gives_another_model(node: Node, trained
     answer = node("models", "verify", "lesion-attention")
     assert answer.status == 1
     assert "cannot be read" in answer.out
-
-
-@pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """A system that fits nothing; ``calls`` says how it was called."""
-    module = types.ModuleType("tests.cli.toy_protocol")
-    calls: list[tuple[str, list[Case], Options]] = []
-
-    def train(cases: Sequence[Case], options: Options) -> Path:
-        calls.append(("train", list(cases), options))
-        print("a library's chatter")
-        for epoch in range(3):
-            options.progress("fold-0", epoch, 3)
-        (options.out / "states").mkdir(exist_ok=True)
-        (options.out / "states" / "final.csv").write_text("epoch,loss\n1,0.5\n2,0.4\n")
-        return write_bundles(options.out, seed=3) / "lesion-attention"
-
-    def found(bundle: str | None, cases: Sequence[Case], options: Options) -> Evaluation:
-        print("a library's chatter")
-        truth = np.array([case.labels["lesion"] for case in cases], float)
-        level = np.array([options.read(case).mean() / 255 for case in cases])
-        return Evaluation(
-            system="toy",
-            bundle=bundle,
-            protocol="none",
-            n=len(cases),
-            figures={"detection_auc": Figure(0.75, 0.5, 1.0, len(cases))},
-            baseline={"detection_auc": Figure(0.6, 0.4, 0.8, len(cases))},
-            charts=(Scores("Detection", truth, level),),
-            notes=("a toy",),
-        )
-
-    def evaluate(bundle: object, cases: Sequence[Case], options: Options) -> Evaluation:
-        calls.append(("evaluate", list(cases), options))
-        return found(bundle.title, cases, options)  # type: ignore[attr-defined]
-
-    def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
-        calls.append(("cross_validate", list(cases), options))
-        return found(None, cases, options)
-
-    for name, value in locals().copy().items():
-        if name not in ("module", "monkeypatch"):
-            setattr(module, name, value)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    row = System(
-        name="toy",
-        title="a toy",
-        paper="none",
-        bundle="lesion-attention",
-        reads="lesion.attention",
-        protocol=module.__name__,
-        wants="nothing",
-    )
-    monkeypatch.setattr("models.systems.SYSTEMS", {"toy": row})
-    return module
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Path:
-    """Eight pictures; the lighter ones show a lesion."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    lines = ["id,image,patient,lesion"]
-    for number in range(8):
-        grey = np.full((120, 160), 40 + 20 * number, np.uint8)
-        Image.fromarray(grey).save(folder / f"{number}.png")
-        lines.append(f"image-{number},images/{number}.png,patient-{number // 2},{number // 4}")
-    (tmp_path / "manifest.csv").write_text("\n".join(lines))
-    return tmp_path / "manifest.csv"
-
-
-def test_train_writes_a_bundle_and_says_nothing_else_on_standard_output(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
-    answer = node(
-        *("models", "train", "toy", "--data", str(manifest), "--out", str(out), "--json"),
-        *("--device", "cpu", "--backbone", "resnet18", "--epochs", "2", "--folds", "0"),
-        *("--seed", "7", "--workers", "1", "--extra", str(manifest), "--recipe", "short"),
-    )
-    assert answer.status == 0, answer.err
-    assert answer.json["digest"] == digest(out / "lesion-attention")
-    assert "8 images of 4 patients" in answer.err
-    assert "fold-0: 0 of 3" in answer.err
-    assert "chatter" in answer.err
-    assert (out / "curves.png").is_file()
-    ((_, cases, options),) = toy.calls
-    assert [case.id for case in cases] == [f"image-{number}" for number in range(8)]
-    assert (options.device, options.backbone, options.epochs) == ("cpu", "resnet18", 2)
-    assert (options.folds, options.seed, options.workers) == (0, 7, 1)
-    assert (options.recipe, len(options.extra)) == ("short", 8)
-    assert options.about.kind == "local"
-    assert node("models", "install", str(out)).status == 1  # it holds two
-    assert node("models", "install", str(out / "lesion-attention")).status == 0
-
-
-def test_bad_rows_are_named_before_anything_runs(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    with manifest.open("a") as stream:
-        stream.write("\nimage-9,images/nowhere.png,p,1\nimage-1,images/1.png,p,7\n")
-    answer = node("models", "train", "toy", "--data", str(manifest), "--out", str(tmp_path / "r"))
-    assert answer.status == 1
-    assert "line 10: there is no image" in answer.err
-    assert "line 11: lesion 7" in answer.err
-    assert toy.calls == []
-
-
-def test_an_unknown_system_or_device_is_named(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    data = ("--data", str(manifest), "--out", str(tmp_path / "r"))
-    answer = node("models", "train", "nobody", *data)
-    assert answer.status == 2
-    assert "toy" in answer.err
-    import torch
-
-    if not torch.cuda.is_available():
-        answer = node("models", "train", "toy", *data, "--device", "cuda")
-        assert answer.status == 1
-        assert "torch sees no GPU" in answer.err
-
-
-def test_an_interruption_says_that_the_same_command_goes_on(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    def interrupted(cases: object, options: object) -> None:
-        raise KeyboardInterrupt
-
-    toy.train = interrupted  # type: ignore[attr-defined]
-    answer = node("models", "train", "toy", "--data", str(manifest), "--out", str(tmp_path / "r"))
-    assert answer.status == 130
-    assert "the same command goes on" in answer.err
-
-
-@pytest.mark.parametrize("by", ["name", "folder", "run folder", "system"])
-def test_a_bundle_is_evaluated_on_what_it_has_not_seen(
-    node: Node, toy: types.ModuleType, manifest: Path, trained: Path, tmp_path: Path, by: str
-) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "lesion-attention").symlink_to(trained / "one" / "lesion-attention")
-    chosen = {
-        "name": ["lesion-attention"],
-        "folder": [str(trained / "one" / "lesion-attention")],
-        "run folder": [str(run)],
-        "system": ["toy", "--protocol", "held-out"],
-    }[by]
-    answer = node("models", "evaluate", *chosen, "--data", str(manifest), "--json")
-    assert answer.status == 0, answer.err
-    found = answer.json
-    assert set(found) >= {"system", "bundle", "n", "figures", "baseline"}
-    assert found["n"] == 8
-    assert found["figures"]["detection_auc"]["high"] == 1.0
-    installed = by in ("folder", "run folder")
-    folder = trained / "one" if installed else SHIPPED
-    assert digest(folder / "lesion-attention")[:12] in found["bundle"]
-    assert [call[0] for call in toy.calls] == ["evaluate"]
-
-
-def test_a_system_is_cross_validated_and_has_a_page(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    asked = ("models", "evaluate", "toy", "--data", str(manifest), "--folds", "3")
-    out = tmp_path / "out"
-    answer = node(*asked, "--repeats", "2", "--out", str(out))
-    assert answer.status == 0, answer.err
-    row = next(line for line in answer.out.splitlines() if "detection_auc" in line)
-    assert "0.750 (0.500 to 1.000)" in row
-    assert "0.600 (0.400 to 0.800)" in row
-    assert str(out / "evaluation.html") in answer.out
-    assert "<h1>a toy</h1>" in (out / "evaluation.html").read_text()
-    assert json.loads((out / "evaluation.json").read_text())["notes"] == ["a toy"]
-    assert (out / "01-detection-roc.png").is_file()
-    ((what, _, options),) = toy.calls
-    assert (what, options.folds, options.repeats, options.out) == ("cross_validate", 3, 2, out)
-
-
-def test_a_cross_validation_without_a_folder_has_one_by_the_system_s_name(
-    node: Node,
-    toy: types.ModuleType,
-    manifest: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    asked = ("models", "evaluate", "toy", "--data", str(manifest), "--protocol", "cross-validation")
-    answer = node(*asked, "--json")
-    assert answer.status == 0, answer.err
-    assert answer.json["system"] == "toy"
-    assert "toy-evaluation/evaluation.html" in answer.err
-    assert (tmp_path / "toy-evaluation" / "evaluation.json").is_file()
-
-
-def test_images_that_were_learned_from_are_counted(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
-    assert node("models", "train", "toy", "--data", str(manifest), "--out", str(out)).status == 0
-    folder = tmp_path / "images"
-    Image.new("L", (120, 160), 9).save(folder / "new.png")
-    rows = "id,image,lesion\na,images/new.png,0\nb,images/0.png,0\nc,images/7.png,1\n"
-    (tmp_path / "other.csv").write_text(rows)
-    asked = ("--data", str(tmp_path / "other.csv"), "--json")
-    notes = node("models", "evaluate", str(out / "lesion-attention"), *asked).json["notes"]
-    assert notes[0].startswith("The bundle has learned from 2 of these 3 images")
-    assert notes[-1] == "a toy"
-    (out / "lesion-attention" / "seen.txt").unlink()
-    notes = node("models", "evaluate", str(out / "lesion-attention"), *asked).json["notes"]
-    assert "does not say" in notes[0]
-    (tmp_path / "other.csv").write_text(rows.partition("b,")[0])
-    node("models", "train", "toy", "--data", str(manifest), "--out", str(out))
-    notes = node("models", "evaluate", str(out / "lesion-attention"), *asked).json["notes"]
-    assert notes == ["a toy"]
-
-
-def test_a_bundle_is_evaluated_as_it_is(node: Node, toy: types.ModuleType, manifest: Path) -> None:
-    asked = ("models", "evaluate", "lesion-attention", "--data", str(manifest))
-    for option in (("--epochs", "3"), ("--repeats", "2"), ("--extra", str(manifest))):
-        answer = node(*asked, *option)
-        assert answer.status == 2
-        assert "these options fit networks" in " ".join(answer.err.split())
-    assert node(*asked, "--protocol", "sideways").status == 2
-    assert node("models", "evaluate", "nobody", "--data", str(manifest)).status == 2
-    answer = node("models", "evaluate", "fat-multiview", "--data", str(manifest))
-    assert answer.status == 1
-    assert "nothing here evaluates the system 'fat.multiview'" in answer.err
-
-
-def test_an_option_that_a_system_does_not_have_is_refused(
-    node: Node, manifest: Path, tmp_path: Path
-) -> None:
-    asked = ("--data", str(manifest), "--out", str(tmp_path / "run"))
-    for command in ("train", "evaluate"):
-        answer = node("models", command, "hepatorenal", *asked, "--recipe", "x", "--epochs", "3")
-        assert answer.status == 1
-        assert "hepatorenal has no --recipe and no --epochs" in answer.err
-    answer = node("models", "train", "multiview-fat", *asked, "--recipe", "paper")
-    assert "multiview-fat has no --recipe" in answer.err
-
-
-def test_dicom_frames_are_read_as_the_worker_reads_them(
-    node: Node, toy: types.ModuleType, tmp_path: Path
-) -> None:
-    generator = np.random.default_rng(0)
-    grey = generator.integers(0, 255, (200, 300), np.uint8)
-    Image.fromarray(grey).save(tmp_path / "a.png")
-    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
-    (tmp_path / "m.csv").write_text("id,image,lesion\na,a.dcm,1\nb,a.png,0\n")
-    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
-    assert answer.status == 0, answer.err
-    ((_, (dicom, picture), options),) = toy.calls
-    assert options.read(dicom).shape == (200, 300)
-    assert np.array_equal(options.read(dicom), options.read(picture))
-
-
-def test_dicom_files_that_a_worker_could_not_read_are_named_before_anything_runs(
-    node: Node, toy: types.ModuleType, tmp_path: Path
-) -> None:
-    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
-    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
-    (tmp_path / "cut.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[:400])
-    rows = "id,image,lesion,frame\na,a.dcm,1,5\nb,a.dcm,1,1\nc,cut.dcm,0,1\n"
-    (tmp_path / "m.csv").write_text(rows)
-    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
-    assert answer.status == 1
-    assert f"line 2: {tmp_path / 'a.dcm'}, frame 5: the file has 1" in answer.err
-    assert "line 3" not in answer.err
-    assert f"line 4: {tmp_path / 'cut.dcm'}, frame 1" in answer.err
-    assert toy.calls == []
-
-
-def test_age_and_sex_are_those_of_the_dicom_file_unless_the_manifest_says_them(
-    node: Node, toy: types.ModuleType, tmp_path: Path
-) -> None:
-    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
-    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
-    dataset = pydicom.dcmread(tmp_path / "a.dcm")
-    dataset.PatientAge, dataset.PatientSex = "063Y", "F"
-    dataset.save_as(tmp_path / "a.dcm")
-    (tmp_path / "m.csv").write_text("id,image,lesion,age\na,a.dcm,1,\nb,a.dcm,1,40\nc,a.png,1,\n")
-    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
-    assert answer.status == 0, answer.err
-    ((_, cases, _),) = toy.calls
-    assert [case.clinical for case in cases] == [{"age": 63, "sex": 0}, {"age": 40, "sex": 0}, {}]
-
-
-def test_a_folder_that_cannot_be_made_is_named(
-    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    wrong = str(tmp_path / "file" / "run")
-    answer = node("models", "train", "toy", "--data", str(manifest), "--out", wrong)
-    assert answer.status == 1
-    assert "name another --out" in answer.err
-
-
-def test_simulated_participants_are_a_manifest(node: Node, tmp_path: Path) -> None:
-    out = tmp_path / "simulated"
-    asked = ("models", "simulate", "--out", str(out), "--participants", "1", "--processes", "1")
-    answer = node(*asked, "--json")
-    assert answer.status == 0, answer.err
-    assert answer.json["images"] == 4
-    assert len(list((out / "images").glob("*.png"))) == 4
-    again = node(*asked)
-    assert again.status == 1
-    assert "name a new folder" in again.err
-    assert node(*asked, "--kind", "wart").status == 1

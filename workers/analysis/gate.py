@@ -49,7 +49,7 @@ class FrameGate:
             return None
         return (
             f"Prompt {prompt.id} points at a frame that does not look like a liver ({verdict}); it "
-            "was outlined because an operator asked for it."
+            "was read because an operator asked for it."
         )
 
 

@@ -131,6 +131,7 @@ SYSTEMS: Mapping[str, System] = {
             reads="frame.gate",
             protocol="models.training.gate",
             wants="kind on images of anything but a liver, and images of livers without it",
+            takes=("backbone", "init", "folds", "extra"),
         ),
     )
 }

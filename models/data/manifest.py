@@ -51,7 +51,7 @@ COLUMNS: Mapping[str, str] = {
     "kind": "what an image shows that shows no liver, in a word: heart, vessel, …; empty: liver",
     "width": "of the image in pixels; not used",
     "height": "of the image in pixels; not used",
-    "liver_x": "centre of the liver region in pixels; with liver_y, kidney_x, kidney_y; not used",
+    "liver_x": "corner of the liver region in pixels; with liver_y, kidney_x, kidney_y; not used",
     "liver_y": "",
     "kidney_x": "",
     "kidney_y": "",

@@ -24,7 +24,7 @@ from tests.scp import Scp, scp
 
 pytestmark = pytest.mark.timeout(900)
 
-STAGES = ("select", "load models", "decode", "lesion", "fat", "store", "results")
+STAGES = ("select", "load models", "decode", "gate", "lesion", "fat", "store", "results")
 FINISH = "node.tracking.results:finish"
 POINTS = {
     "claimed": Point("after", "node.tracking.runs:claim"),
@@ -143,7 +143,7 @@ def test_the_points_are_all_stages_of_a_run(site: Site) -> None:
 
 
 def test_each_worker_had_come_as_far_as_its_point_says(site: Site) -> None:
-    for point in ("claimed", "select", "load models", "decode", "lesion", "fat"):
+    for point in ("claimed", "select", "load models", "decode", "gate", "lesion", "fat"):
         assert site.killed[point].files == {}
     assert site.killed["first object built"].files == {}
     assert site.killed["first object half written"].files == {}

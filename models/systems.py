@@ -124,6 +124,16 @@ SYSTEMS: Mapping[str, System] = {
             takes=("folds",),
         ),
         System(
+            name="fan-liver",
+            title="fan, liver and masses in a frame of which nothing is known",
+            paper="none of the papers",
+            bundle="fan-liver",
+            reads="frame.fan_liver",
+            protocol="models.training.fan_liver",
+            wants="outline (the fan), liver, mass; class or lesion and malignant",
+            takes=("backbone", "init", "epochs", "folds", "repeats", "extra"),
+        ),
+        System(
             name="gate",
             title="is it a liver at all",
             paper="none of the papers",

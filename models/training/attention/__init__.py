@@ -14,7 +14,7 @@ from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.attention import Readings, evaluate_readings, localisation
 from models.evaluation.calibration import cross_calibrated
-from models.evaluation.folds import left_out, patient_folds
+from models.evaluation.folds import case_folds, left_out
 from models.evaluation.geometry import geometry_features
 from models.evaluation.lesion import LabelEvaluation, evaluate_label
 from models.evaluation.metrics import Figure
@@ -186,14 +186,12 @@ def _out_of_fold(
     cases: Sequence[Case], samples: Sequence[Samples], recipes: Sequence[Recipe], options: Options
 ) -> OutOfFold:
     count, labels = len(cases), samples[0].labels
-    strata = [str(sorted(case.labels.items())) for case in cases]
-    patients = [case.patient for case in cases]
     logits = np.zeros((options.repeats, count, len(labels)))
     attention: list[torch.Tensor] = []
     divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
-        folds = patient_folds(strata, patients, options.folds or FOLDS, own.seed)
+        folds = case_folds(cases, options.folds or FOLDS, own.seed)
         divided.append(folds)
         for number, held in enumerate(folds):
             rest = sorted(set(range(count)) - set(held))

@@ -14,7 +14,7 @@ from models.data import Case
 from models.data.lesion import Lesion, load_lesions
 from models.errors import TrainingError
 from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
-from models.evaluation.folds import left_out, patient_folds
+from models.evaluation.folds import case_folds, left_out
 from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative_radius
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import JointSegmenter
@@ -47,7 +47,7 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     evaluation: Evaluation | None = None
     calibration: dict[str, Platt] = {}
     if folds:
-        found = _out_of_fold(lesions, extra, labels, chosen, options)
+        found = _out_of_fold(cases, lesions, extra, labels, chosen, options)
         evaluation = _evaluation(lesions, labels, found, chosen, options)
         for label in labels:
             pairs = [_answers(lesions, assessed, label)[1:] for assessed in found.assessed]
@@ -83,7 +83,7 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     """Cross-validation by patient of the recipe that the options name."""
     folds = fold_count(options, FOLDS, fewest=2)
     chosen, lesions, extra, labels, missing = _prepared(cases, options, folds)
-    found = _out_of_fold(lesions, extra, labels, chosen, options)
+    found = _out_of_fold(cases, lesions, extra, labels, chosen, options)
     evaluation = _evaluation(lesions, labels, found, chosen, options)
     return replace(evaluation, notes=(*evaluation.notes, *missing))
 
@@ -127,22 +127,22 @@ def _usable(lesions: Sequence[Lesion], chosen: Recipe) -> list[Lesion]:
 
 
 def _out_of_fold(
+    cases: Sequence[Case],
     lesions: Sequence[Lesion],
     extra: Sequence[Lesion],
     labels: Sequence[str],
     chosen: Recipe,
     options: Options,
 ) -> _OutOfFold:
-    strata = [str(sorted(lesion.labels.items())) for lesion in lesions]
-    patients = [lesion.patient for lesion in lesions]
     count = options.folds or FOLDS
-    if len(set(patients)) < count:
-        raise TrainingError(f"{len(set(patients))} patients cannot be divided into {count} folds")
+    owners = {lesion.patient for lesion in lesions}
+    if len(owners) < count:
+        raise TrainingError(f"{len(owners)} patients cannot be divided into {count} folds")
     repeats: list[list[Assessed]] = []
     divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
-        folds = patient_folds(strata, patients, count, own.seed)
+        folds = _held_out(cases, lesions, count, own.seed)
         divided.append(folds)
         assessed = [Assessed()] * len(lesions)
         for number, held in enumerate(folds):
@@ -163,6 +163,16 @@ def _out_of_fold(
                 assessed[place] = row
         repeats.append(assessed)
     return _OutOfFold(repeats, divided)
+
+
+def _held_out(
+    cases: Sequence[Case], lesions: Sequence[Lesion], count: int, seed: int
+) -> list[list[int]]:
+    """The lesions of each fold of all cases, those without a lesion too: so a detector's folds of
+    the same cases are the same."""
+    folds = [{cases[place].id for place in held} for held in case_folds(cases, count, seed)]
+    found = [[place for place, row in enumerate(lesions) if row.case in names] for names in folds]
+    return [held for held in found if held]
 
 
 def _assess_all(

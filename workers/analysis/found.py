@@ -16,7 +16,7 @@ from models.images import Window
 from models.lesion import clicks
 from models.lesion.proposals import MOST, SMALLEST, Proposal, Proposals, over_image, propose
 from models.lesion.region import Box, Region
-from workers.analysis.loaded import identity
+from workers.analysis.loaded import card_figures, identity
 from workers.analysis.outlining import Outline, Outliner
 from workers.analysis.pathway import in_frame
 from workers.analysis.regions import RegionReader
@@ -36,6 +36,11 @@ MALIGNANCY = "found malignancy"
 STAGE = "outline"
 _SYSTEM = "frame.fan_liver"
 _THRESHOLD = 0.5  # where the card has none
+_FIGURES = (
+    ("mass_dice", "masses without any click: Dice", "of their mean shape"),
+    ("lesion_recall", "masses found", ""),
+    ("false_findings_per_normal_image", "false findings per normal image", ""),
+)
 _SAME = 0.5
 """Of two outlines in a frame that share half of the smaller one, the second is the first again."""
 
@@ -72,15 +77,16 @@ class Suspected:
 class Sighting:
     """A lesion outlined in one frame. ``lesion`` has no name yet.
 
-    box : of the outline, others : of the further outlines in the frame, in pixels of its image
+    image : of the frame, where a reader of regions wants it. box : of the outline, others : of the
+    further outlines in the frame, in pixels of its image
     rank : the frame's lesion probability times the mean of the map of masses: what decides in which
     frame a lesion is shown best
     """
 
     lesion: FoundLesion
     rank: float
-    image: NDArray[np.uint8]
     box: Box
+    image: NDArray[np.uint8] | None = None
     others: tuple[Box, ...] = ()
 
 
@@ -101,7 +107,7 @@ class MassMap:
 
     def __init__(self, system: Any, bundle: Bundle) -> None:
         check_maps_masses(bundle)
-        self.model = identity(bundle)
+        self.model = replace(identity(bundle), figures=card_figures(bundle, _FIGURES))
         self._system = system
         row = bundle.card.get("thresholds", {}).get("mass", {})
         self.threshold = float(row.get("probability", _THRESHOLD))
@@ -149,40 +155,42 @@ class Finder:
         found = list(lesion.readings)
         if not found and self._outliner.speaks_of_malignancy:
             silent.append(self._outliner.model)
-        region = Region(sighting.image, sighting.box, others=sighting.others)
-        with self._stages.stage(STAGE):
-            for reader in self._readers:
-                if (reading := reader.read(region)) is None:
-                    silent.append(reader.model)
-                else:
-                    found.append(reading)
+        if sighting.image is not None:
+            region = Region(sighting.image, sighting.box, others=sighting.others)
+            with self._stages.stage(STAGE):
+                for reader in self._readers:
+                    if (reading := reader.read(region)) is None:
+                        silent.append(reader.model)
+                    else:
+                        found.append(reading)
         return replace(lesion, readings=tuple(found)), [
             Abstention(MALIGNANCY, Reason.NO_NUMBER, in_frame(lesion.frame, model.name))
             for model in silent
         ]
 
     def _look(self, suspected: Suspected, proposals: Proposals) -> Look:
-        unfollowed = {"small": proposals.small, "further": proposals.further}
+        nothing = Look((), small=proposals.small, further=proposals.further)
         if not proposals.kept:
             detail = beside_threshold(proposals.highest, self._masses.threshold)
             if proposals.small:
                 detail = f"those that do are too small: {proposals.small}"
-            return Look((), Reason.NOT_OUTLINED, detail, **unfollowed)
+            return replace(nothing, reason=Reason.NOT_OUTLINED, detail=detail)
         outlined: list[tuple[Proposal, Outline]] = []
         for proposal in proposals.kept:
             outline = self._outliner.outline(suspected.frame, clicks.Prompt(box=proposal.box))
             if outline is not None and not any(_same(outline, one) for _, one in outlined):
                 outlined.append((proposal, outline))
         if not outlined:
-            return Look((), Reason.NOTHING_OUTLINED, "in a box that was proposed", **unfollowed)
+            detail = "in a box that was proposed"
+            return replace(nothing, reason=Reason.NOTHING_OUTLINED, detail=detail)
         sightings = [self._sighting(suspected, *one) for one in outlined]
         boxes = [one.box for one in sightings]
-        return Look(
-            tuple(
+        return replace(
+            nothing,
+            sightings=tuple(
                 replace(one, others=tuple(boxes[:place] + boxes[place + 1 :]))
                 for place, one in enumerate(sightings)
             ),
-            **unfollowed,
         )
 
     def _sighting(self, suspected: Suspected, proposal: Proposal, outline: Outline) -> Sighting:
@@ -209,7 +217,7 @@ class Finder:
             seen_in=(frame.ref,),
         )
         rank = suspected.probabilities["lesion"] * proposal.mass
-        return Sighting(lesion, rank, frame.image, outline.box)
+        return Sighting(lesion, rank, outline.box, frame.image if self._readers else None)
 
     def _malignancy(self, outline: Outline) -> tuple[RegionReading, ...]:
         """The joint system's own, beside the detector's and never mixed with it."""

@@ -1,7 +1,7 @@
 """What the out-of-fold predictions of the lesion detector are worth."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from models.evaluation.metrics import (
     specificity,
     youden_threshold,
 )
+from models.evaluation.robustness import Shift
 
 Floats = npt.NDArray[np.floating]
 
@@ -32,11 +33,21 @@ Floats = npt.NDArray[np.floating]
 @dataclass(frozen=True)
 class LabelEvaluation:
     """figures : a card's table. calibration, threshold : what the bundle operates with, fitted on
-    all out-of-fold predictions of the label."""
+    all out-of-fold predictions of the label. sizes : the area under the curve within each group of
+    image sizes. robustness : how far it moves, by change of the images."""
 
     figures: Mapping[str, Any]
     calibration: Platt
     threshold: float
+    sizes: Mapping[str, Figure] = field(default_factory=dict)
+    robustness: Mapping[str, Shift] = field(default_factory=dict)
+
+    def as_card(self) -> dict[str, Any]:
+        """The label's table of a card's figures."""
+        sizes = {group: area.as_card() for group, area in self.sizes.items()}
+        moved = {change: shift.as_card() for change, shift in self.robustness.items()}
+        groups = {"auc_within_sizes": sizes, "robustness": moved}
+        return dict(self.figures) | {name: rows for name, rows in groups.items() if rows}
 
 
 def evaluate_label(

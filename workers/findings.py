@@ -176,6 +176,7 @@ class LesionFinding:
         of the lesion and not to be measured) or 'segmentation'
     probabilities : label to 0..1, only labels that the model was trained on
     readings : what further models say of the outlined region, each for itself
+    bounds : by label, its probability with the 95 % interval of its calibration, where one is known
     """
 
     tracking_id: str
@@ -186,6 +187,7 @@ class LesionFinding:
     model: ModelIdentity
     diameters: Diameters | None = None
     readings: tuple[RegionReading, ...] = ()
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -332,10 +334,11 @@ class Abstention:
 
 @dataclass(frozen=True)
 class FrameReading:
-    """What the detector said of one frame, findings or not."""
+    """What the detector said of one frame, findings or not. ``bounds`` : as a lesion has them."""
 
     frame: FrameRef
     probabilities: dict[str, float]
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                     "sop_instance_uid": reading.frame.sop_instance_uid,
                     "frame": reading.frame.number,
                     "probabilities": reading.probabilities,
+                    "bounds": reading.bounds,
                 }
                 for reading in findings.readings
             ],
@@ -45,6 +46,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                     "sop_instance_uid": lesion.frame.sop_instance_uid,
                     "frame": lesion.frame.number,
                     "probabilities": lesion.probabilities,
+                    "bounds": lesion.bounds,
                     "outline": lesion.outline,
                     "outline_kind": lesion.outline_kind,
                 }
@@ -69,6 +71,7 @@ def _prompted(lesion: PromptedLesion) -> dict[str, Any]:
         "frame": lesion.frame.number,
         "prompt": asdict(lesion.prompt),
         "probabilities": lesion.probabilities,
+        "bounds": lesion.bounds,
         "readings": [
             {
                 "model": reading.model.name,

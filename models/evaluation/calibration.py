@@ -6,25 +6,20 @@ classes were equally common: probability 0.5 then means that the image speaks fo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
+from models.evaluation.metrics import drawn_anew
+from models.platt import Platt
+
 Floats = npt.NDArray[np.floating]
 
-
-@dataclass(frozen=True)
-class Platt:
-    """p = sigmoid(slope * logit + intercept)."""
-
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    def __call__(self, logits: Floats) -> Floats:
-        return np.asarray(1.0 / (1.0 + np.exp(-(self.slope * logits + self.intercept))))
+RESAMPLES = 500
+"""Of patients, for the covariance of a scaling: each is a fit of its own, of a few milliseconds."""
 
 
 def fit_platt(truth: Floats, logits: Floats) -> Platt:
@@ -32,6 +27,24 @@ def fit_platt(truth: Floats, logits: Floats) -> Platt:
     model = LogisticRegression(C=1e4, class_weight="balanced")
     model.fit(np.asarray(logits)[:, None], truth)
     return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+
+def fit_platt_by_patient(
+    truth: Floats, logits: Floats, patients: Sequence[str], *, resamples: int = RESAMPLES
+) -> Platt:
+    """``fit_platt`` with the covariance of slope and intercept over resampled patients.
+
+    patients : (n,) whose each row is. A resample of one class only is drawn again.
+    """
+    fits: list[Platt] = []
+    for picked in drawn_anew(len(truth), patients):
+        if len(fits) == resamples:
+            break
+        if truth[picked].min() < truth[picked].max():
+            fits.append(fit_platt(truth[picked], logits[picked]))
+    spread = np.cov([[fit.slope, fit.intercept] for fit in fits], rowvar=False)
+    covariance = (float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1]))
+    return replace(fit_platt(truth, logits), covariance=covariance)
 
 
 def cross_calibrated(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -> Floats:

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.evaluation.calibration import (
-    Platt,
     brier_score,
     calibration_error,
     cross_calibrated,
-    fit_platt,
+    fit_platt_by_patient,
 )
 from models.evaluation.geometry import geometry_scores
 from models.evaluation.metrics import (
@@ -26,6 +25,7 @@ from models.evaluation.metrics import (
     youden_threshold,
 )
 from models.evaluation.robustness import Shift
+from models.platt import Platt
 
 Floats = npt.NDArray[np.floating]
 
@@ -73,7 +73,8 @@ def evaluate_label(
     probability = [cross_calibrated(truth, *repeat) for repeat in repeats]
     called = [_cross_called(truth, *repeat) for repeat in repeats]
     every, pooled = np.tile(truth, len(logits)), np.concatenate(list(logits))
-    final = fit_platt(every, pooled)
+    owners = [str(place) for place in range(len(truth))] if patients is None else list(patients)
+    final = fit_platt_by_patient(every, pooled, owners * len(logits))
     areas = areas_of_folds(truth, logits, folds)
 
     def lead(truth: Floats, other: Floats, *models: Floats) -> float:

@@ -14,6 +14,7 @@ from models.data import Case
 from models.evaluation.changes import CHANGES
 from models.evaluation.metrics import RESAMPLES, bootstrap
 from models.evaluation.outcome import Scores
+from models.lesion.attention import AttentionDetector
 from models.registry import read_bundle
 from models.training import attention
 from models.training.attention.augmentation import Batch, augment, mixup
@@ -227,6 +228,11 @@ def test_trained_written_and_evaluated(run_folder: tuple[list[Case], Options]) -
     for row in robust.values():
         assert row["auc"]["value"] == pytest.approx(area + row["auc_change"]["value"], abs=2e-3)
     assert any(row["auc_change"]["interval_95"] != [0.0, 0.0] for row in robust.values())
+    assert np.shape(bundle.card["calibration"]["malignant"]["covariance"]) == (2, 2)
+    (reading,) = AttentionDetector.load(bundle).read([options.read(cases[0])])
+    assert set(reading.intervals) == {"lesion", "malignant"}
+    for label, (low, high) in reading.intervals.items():
+        assert low - 1e-6 <= reading.probabilities[label] <= high + 1e-6
     evaluation = attention.evaluate(bundle, cases, options)
     assert evaluation.n == 12
     assert {"detection_auc", "malignancy_auc", "attention_peak_in_box"} == set(evaluation.figures)

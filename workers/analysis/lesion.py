@@ -13,9 +13,17 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from workers.analysis.loaded import identity
 from workers.analysis.outline import attended_region
-from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion, not_counted
+from workers.analysis.pathway import (
+    EQUAL_PRIOR,
+    IF_A_LESION,
+    Conclusion,
+    bounded,
+    interval_words,
+    not_counted,
+)
 from workers.findings import (
     Abstention,
+    Bounded,
     Frame,
     FrameReading,
     FrameRef,
@@ -34,6 +42,7 @@ class _Read:
     probabilities: dict[str, float]
     attention: NDArray[np.float32]
     window: tuple[int, int, int, int]  # of the attention, in source pixels
+    bounds: dict[str, Bounded]
 
 
 class LesionPathway:
@@ -70,6 +79,7 @@ class LesionPathway:
                     {label: float(value) for label, value in reading.probabilities.items()},
                     reading.attention,
                     (left + x0, top + y0, left + x1, top + y1),
+                    bounded(reading),
                 )
             )
 
@@ -94,6 +104,7 @@ class LesionPathway:
                 outline_kind="attention",
                 probabilities=read.probabilities,
                 model=self.model,
+                bounds=read.bounds,
             )
             for number, read in enumerate(suspected, start=1)
         )
@@ -102,7 +113,9 @@ class LesionPathway:
         if lesions:
             abstentions += (Abstention("lesion size", Reason.NOT_MEASURED),)
         return Conclusion(
-            readings=tuple(FrameReading(read.frame, read.probabilities) for read in counted),
+            readings=tuple(
+                FrameReading(read.frame, read.probabilities, read.bounds) for read in counted
+            ),
             lesions=lesions,
             heatmaps=tuple(self._heatmap(read, outlines.get(read.frame, ())) for read in shown),
             abstentions=abstentions,
@@ -131,4 +144,5 @@ class LesionPathway:
     def _beside_threshold(self, read: _Read, label: str) -> str:
         p, threshold = read.probabilities[label], self._thresholds[label]
         digits = decimals(p, threshold, 0)
-        return f"{p:.{digits}%} (threshold {threshold:.{digits}%})"
+        beside = [interval_words(read.bounds, label, digits), f"threshold {threshold:.{digits}%}"]
+        return f"{p:.{digits}%} ({'; '.join(filter(None, beside))})"

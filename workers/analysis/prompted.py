@@ -17,7 +17,14 @@ from models.lesion import clicks
 from models.lesion.region import Box, Region
 from workers.analysis.diameters import diameters
 from workers.analysis.loaded import card_figures, identity
-from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion, at_prompt
+from workers.analysis.pathway import (
+    EQUAL_PRIOR,
+    IF_A_LESION,
+    Conclusion,
+    at_prompt,
+    bounded,
+    interval_words,
+)
 from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
@@ -116,6 +123,9 @@ class PromptedPathway:
             area_pixels=area,
             area_mm2=area * frame.spacing.row * frame.spacing.column if frame.spacing else None,
             conditions={label: self._condition(label) for label in probabilities},
+            bounds={
+                label: one for label, one in bounded(reading).items() if label in probabilities
+            },
         )
         (x0, y0), (x1, y1) = np.min(outline, axis=0), np.max(outline, axis=0)
         box = (float(x0), float(y0), float(x1), float(y1))
@@ -172,9 +182,10 @@ class PromptedPathway:
 
 def _capture(lesion: PromptedLesion, region: tuple[int, int, int, int]) -> HeatmapFinding:
     numbers = [f"Prompt {lesion.prompt.id}: {_size(lesion, lesion.diameters)}"]
-    numbers += [
-        f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}" for label, p in lesion.probabilities.items()
-    ]
+    for label, p in lesion.probabilities.items():
+        interval = interval_words(lesion.bounds, label)
+        beside = f" ({interval})" if interval else ""
+        numbers.append(f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}{beside}")
     for reading in lesion.readings:
         said = ", ".join(f"{label} {p:.0%}" for label, p in reading.probabilities.items())
         numbers.append(f"{reading.model.name}: {said}")

@@ -10,7 +10,7 @@ from models.evaluation.metrics import Figure
 from models.evaluation.robustness import moved
 from models.training.attention.fit import Recipe
 from models.training.attention.samples import LABELS
-from models.training.card import initial_weights
+from models.training.card import CALIBRATION, initial_weights
 from models.training.course import COURSES
 from models.training.options import Options
 
@@ -60,13 +60,7 @@ def attention_card(
             "echo": "median of the visible pixels of the top fifth to 70 (paper 1, eq. 1)",
             "flip_average": False,
         },
-        "calibration": {
-            label: {
-                "slope": round(row.calibration.slope, 5),
-                "intercept": round(row.calibration.intercept, 5),
-            }
-            for label, row in evaluations.items()
-        },
+        "calibration": {label: row.calibration.as_card() for label, row in evaluations.items()},
         "thresholds": {
             label: {
                 "probability": round(evaluations[label].threshold, 4),
@@ -84,6 +78,7 @@ def attention_card(
             "calibration_error come from the other folds"
             if evaluations
             else "none",
+            "calibration": CALIBRATION if evaluations else "none",
             "weights": "fitted on all cases by the same recipe",
             "geometry_only": "logistic regression on image size and fan crop, same folds",
             "robustness": "held-out images changed whole and prepared anew, read by the networks "

@@ -13,11 +13,12 @@ from models.bundle import Bundle
 from models.data import Case
 from models.data.lesion import Lesion, load_lesions
 from models.errors import TrainingError
-from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
+from models.evaluation.calibration import cross_calibrated, fit_platt_by_patient
 from models.evaluation.folds import left_out, patient_folds
 from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative_radius
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import JointSegmenter
+from models.platt import Platt
 from models.training.card import write_bundle
 from models.training.joint.card import joint_card
 from models.training.joint.fit import fit_joint
@@ -52,7 +53,9 @@ def train(cases: Sequence[Case], options: Options) -> Path:
         for label in labels:
             pairs = [_answers(lesions, assessed, label)[1:] for assessed in found.assessed]
             truth, logits = (np.concatenate(column) for column in zip(*pairs, strict=True))
-            calibration[label] = fit_platt(truth, logits)
+            known = [row.patient for row in lesions if label in row.labels]
+            owners = known * len(found.assessed)
+            calibration[label] = fit_platt_by_patient(truth, logits, owners)
     everything = [*lesions, *extra]
     network = fit_joint(everything, labels, chosen, _state(options, "final"), options)
     card = joint_card(

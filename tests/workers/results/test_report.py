@@ -27,6 +27,7 @@ from tests.workers.results.studies import (
 from tests.workers.results.tools import dciodvfy, items, name_of, said, value_of, write
 from workers.findings import (
     Abstention,
+    Bounded,
     Diameters,
     Dropped,
     FrameReading,
@@ -120,6 +121,25 @@ def test_a_probability_says_its_condition_and_its_threshold() -> None:
         ("Condition of the probability", "if it is a lesion"),
         ("Threshold Value", "51.9 %"),
     ]
+
+
+def test_a_probability_says_the_interval_of_its_calibration() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    bounds = {"malignant": Bounded(0.7125, 0.6205, 0.79)}
+    lesion = replace(findings.lesions[0], bounds=bounds)
+    result = report(replace(findings, lesions=(lesion,)))
+    group = next(i for i in items(result.dataset) if name_of(i) == "Measurement Group")
+    told = {
+        name_of(one): [(name_of(i), value_of(i)) for i in items(one)]
+        for one in group.ContentSequence
+        if one.ValueType == "NUM"
+    }
+    assert told["Certainty of Finding"] == [("Threshold Value", "50 %")]
+    above, below, meaning = told["Probability of cancer"][2:]
+    assert above == ("+, range of upper measurement uncertainty", "7.8 %")
+    assert below == ("-, range of lower measurement uncertainty", "9.2 %")
+    assert meaning[0] == "Meaning of the interval"
+    assert meaning[1].startswith("95 % interval of the calibration")
 
 
 def test_no_rounding_contradicts_the_result_of_the_search() -> None:

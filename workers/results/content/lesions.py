@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 
 from workers.findings import (
+    Bounded,
     FrameReading,
     FrameRef,
     LesionFinding,
@@ -46,6 +47,7 @@ from workers.results.content.items import (
     number,
     percent,
     text,
+    uncertainty,
 )
 from workers.results.content.provenance import algorithm, statements
 from workers.results.content.references import in_frame, source_images
@@ -53,6 +55,11 @@ from workers.results.identity import tracking_uid
 from workers.results.objects import ResultContext
 from workers.results.values import plain
 from workers.rounding import decimals
+
+_OF_CALIBRATION = (
+    "95 % interval of the calibration over resampled patients; how well the model read this image "
+    "is no part of it"
+)
 
 
 def lesion_group(
@@ -133,7 +140,7 @@ def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSeq
     measurements = []
     if highest is not None:
         p = highest.probabilities["lesion"]
-        terms = _Terms(findings.thresholds, findings.conditions)
+        terms = _Terms(findings.thresholds, findings.conditions, highest.bounds)
         measurements += _probability(terms, "lesion", p, codes.MAXIMUM)
     measurements += measurement(codes.FRAMES_EXAMINED, len(findings.readings), codes.FRAMES)
     group = MeasurementsAndQualitativeEvaluations(
@@ -158,10 +165,12 @@ def _highest(readings: tuple[FrameReading, ...]) -> FrameReading | None:
 
 @dataclass(frozen=True)
 class _Terms:
-    """By label, the threshold of a model's probability and what that takes for granted."""
+    """By label, the threshold of a model's probability, what that takes for granted, and itself
+    with the interval of its calibration."""
 
     thresholds: Mapping[str, float]
     conditions: Mapping[str, str]
+    bounds: Mapping[str, Bounded] = field(default_factory=dict)
 
     def items(self, label: str, digits: int) -> list[ContentItem]:
         terms: list[ContentItem] = []
@@ -170,14 +179,16 @@ class _Terms:
         if label in self.thresholds:
             threshold = percent(self.thresholds[label], digits)
             terms.append(number(codes.THRESHOLD, threshold, codes.PERCENT, PROPERTY))
+        if label in self.bounds:
+            terms += uncertainty(self.bounds[label], 100.0, _OF_CALIBRATION)
         return terms
 
 
 def _terms_of(findings: StudyFindings, lesion: LesionFinding) -> _Terms:
     """The lesion model's terms are not those of the joint model, which has no threshold."""
     if isinstance(lesion, PromptedLesion):
-        return _Terms({}, lesion.conditions)
-    return _Terms(findings.thresholds, findings.conditions)
+        return _Terms({}, lesion.conditions, lesion.bounds)
+    return _Terms(findings.thresholds, findings.conditions, lesion.bounds)
 
 
 def _probability(

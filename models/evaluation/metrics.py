@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Figure:
 
 def bootstrap(
     statistic: Statistic,
-    *columns: Floats,
+    *columns: npt.NDArray[Any],
     patients: Iterable[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,

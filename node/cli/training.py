@@ -184,7 +184,7 @@ def evaluate(
     """Evaluate a bundle, or a system by its paper's protocol, beside the confound baseline.
 
     --json prints one object: system, bundle, protocol, n, figures and baseline (name to value, low,
-    high, cases), strata, notes.
+    high, cases), strata, robustness, notes.
     """
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:

@@ -12,6 +12,7 @@ from workers.findings import (
     FatFinding,
     Frame,
     FrameReading,
+    FrameRef,
     HeatmapFinding,
     HepatorenalFinding,
     LesionFinding,
@@ -38,6 +39,7 @@ class Conclusion:
     abstentions: tuple[Abstention, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Pathway(Protocol):
@@ -72,3 +74,8 @@ def at_prompt(subject: str, reason: Reason, prompt: Prompt, detail: str = "") ->
     """The abstention from what a prompt asks for."""
     where = f"prompt {prompt.id}, frame {prompt.number} of {prompt.sop_instance_uid}"
     return Abstention(subject, reason, f"{where}: {detail}" if detail else where)
+
+
+def in_frame(frame: FrameRef, detail: str) -> str:
+    """A detail of an abstention, with the frame that it is about."""
+    return f"frame {frame.number} of {frame.sop_instance_uid}: {detail}"

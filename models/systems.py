@@ -147,6 +147,19 @@ SYSTEMS: Mapping[str, System] = {
 }
 
 
+FINDINGS = System(
+    name="findings",
+    title="detector, map of masses and outlines together, as the node reads a frame",
+    paper="1 and 4, joined",
+    bundle="",
+    reads="",
+    protocol="models.training.findings",
+    wants="class; outline (the fan), liver and mass",
+    takes=("init", "epochs", "folds", "extra"),
+)
+"""No system of its own: a protocol over three, which `evaluate` takes and `train` does not."""
+
+
 def system(name: str) -> System:
     """The row of a system; TrainingError names those there are."""
     if name not in SYSTEMS:

@@ -14,7 +14,15 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.images import Window
 from models.lesion import clicks
-from models.lesion.proposals import MOST, SMALLEST, Proposal, Proposals, over_image, propose
+from models.lesion.proposals import (
+    MOST,
+    SMALLEST,
+    Proposal,
+    Proposals,
+    is_same,
+    over_image,
+    propose,
+)
 from models.lesion.region import Box, Region
 from workers.analysis.loaded import identity
 from workers.analysis.outlining import Outline, Outliner
@@ -36,9 +44,6 @@ MALIGNANCY = "found malignancy"
 STAGE = "outline"
 _SYSTEM = "frame.fan_liver"
 _THRESHOLD = 0.5  # where the card has none
-_SAME = 0.5
-"""Of two outlines in a frame that share half of the smaller one, the second is the first again."""
-
 TOO_SMALL = f"smaller than {SMALLEST:.1%} of the fan, as good as no outlined mass of the public set"
 TOO_MANY = f"beyond the {MOST} that the detector attended to most in their frame"
 
@@ -111,10 +116,8 @@ class MassMap:
         anatomies = self._system.read([one.frame.image for one in suspected])
         for one, anatomy in zip(suspected, anatomies, strict=True):
             shape = (one.frame.image.shape[0], one.frame.image.shape[1])
-            known = [mask for mask in (anatomy.fan, anatomy.liver) if mask is not None]
-            tissue = np.logical_or.reduce(known) if known else np.ones(shape, bool)
             attention = over_image(one.attention, one.window, shape)
-            yield propose(anatomy.mass, tissue, attention, self.threshold)
+            yield propose(anatomy.mass, anatomy.tissue(shape), attention, self.threshold)
 
 
 class Finder:
@@ -171,7 +174,9 @@ class Finder:
         outlined: list[tuple[Proposal, Outline]] = []
         for proposal in proposals.kept:
             outline = self._outliner.outline(suspected.frame, clicks.Prompt(box=proposal.box))
-            if outline is not None and not any(_same(outline, one) for _, one in outlined):
+            if outline is not None and not any(
+                is_same(outline.mask, one.mask) for _, one in outlined
+            ):
                 outlined.append((proposal, outline))
         if not outlined:
             return Look((), Reason.NOTHING_OUTLINED, "in a box that was proposed", **unfollowed)
@@ -220,8 +225,3 @@ class Finder:
             label: f"{self._outliner.condition(label)}; {place}" for label in outline.probabilities
         }
         return (RegionReading(self._outliner.model, outline.probabilities, conditions),)
-
-
-def _same(one: Outline, other: Outline) -> bool:
-    shared = np.count_nonzero(one.mask & other.mask)
-    return bool(shared >= _SAME * min(one.area_pixels, other.area_pixels))

@@ -124,6 +124,16 @@ SYSTEMS: Mapping[str, System] = {
             takes=("folds",),
         ),
         System(
+            name="fan-liver",
+            title="fan, liver and masses in a frame of which nothing is known",
+            paper="none of the papers",
+            bundle="fan-liver",
+            reads="frame.fan_liver",
+            protocol="models.training.fan_liver",
+            wants="outline (the fan), liver, mass; class or lesion and malignant",
+            takes=("backbone", "init", "epochs", "folds", "repeats", "extra"),
+        ),
+        System(
             name="gate",
             title="is it a liver at all",
             paper="none of the papers",
@@ -135,6 +145,19 @@ SYSTEMS: Mapping[str, System] = {
         ),
     )
 }
+
+
+FINDINGS = System(
+    name="findings",
+    title="detector, map of masses and outlines together, as the node reads a frame",
+    paper="1 and 4, joined",
+    bundle="",
+    reads="",
+    protocol="models.training.findings",
+    wants="class; outline (the fan), liver and mass",
+    takes=("init", "epochs", "folds", "extra"),
+)
+"""No system of its own: a protocol over three, which `evaluate` takes and `train` does not."""
 
 
 def system(name: str) -> System:

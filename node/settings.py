@@ -155,7 +155,7 @@ class Analysis(Section):
     joint_bundle: str = Field(
         "lesion-joint",
         min_length=1,
-        description="outlines what `hepanode studies segment` points at",
+        description="outlines what `hepanode studies segment` points at and suspected lesions",
     )
     dcnn_us_bundle: str = Field(
         "",
@@ -172,6 +172,11 @@ class Analysis(Section):
     hepatorenal_bundle: str = Field(
         "fat-hepatorenal",
         description="reads the pairs that `hepanode studies hepatorenal` points at",
+    )
+    fan_liver_bundle: str = Field(
+        "",
+        description="says where a suspected lesion is, which joint_bundle then outlines, as "
+        "fan-liver; empty: suspected lesions are not outlined",
     )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)

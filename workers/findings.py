@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Point = tuple[float, float]
+from workers.prompt import Point as Point
+from workers.prompt import Prompt as Prompt
 
 
 class Reason(StrEnum):
@@ -47,6 +48,7 @@ class Reason(StrEnum):
     REGION_DARK = "region-dark"
     REGION_SATURATED = "region-saturated"
     BEYOND_FITTED = "beyond-fitted"
+    NOT_OUTLINED = "not-outlined"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -78,6 +80,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.REGION_DARK: "a region is black in part: beyond the fan, in a vessel or in a shadow",
     Reason.REGION_SATURATED: "a region is saturated",
     Reason.BEYOND_FITTED: "the index lies beyond those that the model was fitted on",
+    Reason.NOT_OUTLINED: "not outlined: no part of the map of masses reaches its threshold",
 }
 
 
@@ -161,11 +164,13 @@ class RegionReading:
 
     probabilities : label to 0..1, only labels that the model was trained on
     conditions : by label, what its probability takes for granted
+    bounds : by label, its probability with the 95 % interval of its calibration, where one is known
     """
 
     model: ModelIdentity
     probabilities: dict[str, float]
     conditions: dict[str, str]
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,53 +195,47 @@ class LesionFinding:
     bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """What an operator pointed at in one stored frame: a lesion, or a pair of regions.
-
-    points : clicks for the kind 'point', the upper left and lower right corner for 'box', a place
-    in the liver and one in the kidney for 'hepatorenal'. They are as they were given: whole numbers
-    are the middles of pixels (SCOORD has them at their corners)
-    """
-
-    id: int
-    sop_instance_uid: str
-    number: int
-    kind: str
-    points: tuple[Point, ...]
-
-    @property
-    def inside(self) -> tuple[Point, ...]:
-        """The points that must lie on tissue: the clicks or places, or the middle of the box."""
-        if self.kind != "box":
-            return self.points
-        (x0, y0), (x1, y1) = self.points
-        return (((x0 + x1) / 2, (y0 + y1) / 2),)
-
-    def __str__(self) -> str:
-        parts = [f"{x:g}, {y:g}" for x, y in self.points]
-        if self.kind == "box":
-            return f"box from {' to '.join(parts)}"
-        if self.kind == "hepatorenal":
-            return "liver at {}; kidney at {}".format(*parts)
-        return f"{'click' if len(parts) == 1 else 'clicks'} at {'; '.join(parts)}"
-
-
 @dataclass(frozen=True, kw_only=True)
-class PromptedLesion(LesionFinding):
-    """What the joint system outlines where an operator pointed.
-
-    No model found it, and none judges whether it is a lesion.
+class OutlinedLesion(LesionFinding):
+    """A lesion with a border: what is measured, and what a segmentation is made of.
 
     mask : (rows, columns) bool of the whole frame; area : its pixels, and mm2 where calibrated
+    outlined_by : the model that drew it
     conditions : by label, what its probability takes for granted
     """
 
-    prompt: Prompt
     mask: NDArray[np.bool_] = field(repr=False, compare=False)
     area_pixels: int
     area_mm2: float | None
+    outlined_by: ModelIdentity
     conditions: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptedLesion(OutlinedLesion):
+    """What the joint system outlines where an operator pointed.
+
+    No model found it, and none judges whether it is a lesion.
+    """
+
+    prompt: Prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundLesion(OutlinedLesion):
+    """What the joint system outlines where the detector suspects a lesion and a map of masses says
+    where: nobody pointed.
+
+    Its ``probabilities`` are the detector's, of the whole frame; the joint system's own is among
+    the ``readings``. box : two corners, around the part of the map; mass : mean of the map in it,
+    0..1. located_by : the model that made the map. seen_in : the frames of the image in which it
+    was outlined; ``frame`` is the one that shows it best.
+    """
+
+    box: tuple[Point, Point]
+    mass: float
+    located_by: ModelIdentity
+    seen_in: tuple[FrameRef, ...]
 
 
 @dataclass(frozen=True)
@@ -319,7 +318,7 @@ class HeatmapFinding:
     caption: tuple[str, ...]
     model: ModelIdentity
     outline: tuple[Point, ...] = ()
-    prompted: PromptedLesion | None = None
+    outlined: OutlinedLesion | None = None
     pair: RegionPair | None = None
 
 
@@ -368,9 +367,16 @@ class StudyFindings:
     prompted: tuple[PromptedLesion, ...] = ()
     hepatorenal_model: ModelIdentity | None = None
     hepatorenal: HepatorenalFinding | None = None
+    fan_liver_model: ModelIdentity | None = None
+
+    @property
+    def outlined(self) -> tuple[OutlinedLesion, ...]:
+        """Every lesion with a border: first what operators pointed at, then what was found."""
+        found = [one for one in self.lesions if isinstance(one, OutlinedLesion)]
+        return (*self.prompted, *found)
 
     @property
     def region_models(self) -> tuple[ModelIdentity, ...]:
-        """Those that read what was outlined, each once."""
-        outlined = (*self.lesions, *self.prompted)
-        return tuple(dict.fromkeys(one.model for lesion in outlined for one in lesion.readings))
+        """Those that read what was outlined, each once, beside the one that outlined it."""
+        models = [one.model for lesion in self.outlined for one in lesion.readings]
+        return tuple(one for one in dict.fromkeys(models) if one != self.joint_model)

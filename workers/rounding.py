@@ -16,3 +16,9 @@ def decimals(p: float, threshold: float | None, least: int) -> int:
         if (round(100 * p, digits) >= round(100 * threshold, digits)) == (p >= threshold):
             return digits
     return _MOST
+
+
+def beside_threshold(p: float, threshold: float) -> str:
+    """Both in per cent, so that it shows on which side p lies."""
+    digits = decimals(p, threshold, 0)
+    return f"{p:.{digits}%} (threshold {threshold:.{digits}%})"

@@ -7,7 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from node.settings import Analysis
-from workers.findings import PromptedLesion, StudyFindings
+from workers.findings import (
+    FoundLesion,
+    LesionFinding,
+    OutlinedLesion,
+    PromptedLesion,
+    StudyFindings,
+)
 from workers.key import analysis_settings
 
 
@@ -20,6 +26,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "lesion": findings.lesion_model,
         "fat": findings.fat_model,
         "joint": findings.joint_model,
+        "fan_liver": findings.fan_liver_model,
         "gate": findings.gate_model,
         "hepatorenal": findings.hepatorenal_model,
     }
@@ -40,18 +47,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                 }
                 for reading in findings.readings
             ],
-            "lesions": [
-                {
-                    "tracking_id": lesion.tracking_id,
-                    "sop_instance_uid": lesion.frame.sop_instance_uid,
-                    "frame": lesion.frame.number,
-                    "probabilities": lesion.probabilities,
-                    "bounds": lesion.bounds,
-                    "outline": lesion.outline,
-                    "outline_kind": lesion.outline_kind,
-                }
-                for lesion in findings.lesions
-            ],
+            "lesions": [_lesion(lesion) for lesion in findings.lesions],
             "prompted": [_prompted(lesion) for lesion in findings.prompted],
             "hepatorenal": asdict(findings.hepatorenal) if findings.hepatorenal else None,
             "fat": _fat(findings),
@@ -64,6 +60,25 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
     return finite
 
 
+def _lesion(lesion: LesionFinding) -> dict[str, Any]:
+    record = {
+        "tracking_id": lesion.tracking_id,
+        "sop_instance_uid": lesion.frame.sop_instance_uid,
+        "frame": lesion.frame.number,
+        "probabilities": lesion.probabilities,
+        "bounds": lesion.bounds,
+        "outline": lesion.outline,
+        "outline_kind": lesion.outline_kind,
+    }
+    if isinstance(lesion, FoundLesion):
+        record |= _outlined(lesion) | {
+            "box": lesion.box,
+            "mass": lesion.mass,
+            "seen_in": [frame.number for frame in lesion.seen_in],
+        }
+    return record
+
+
 def _prompted(lesion: PromptedLesion) -> dict[str, Any]:
     return {
         "tracking_id": lesion.tracking_id,
@@ -72,15 +87,22 @@ def _prompted(lesion: PromptedLesion) -> dict[str, Any]:
         "prompt": asdict(lesion.prompt),
         "probabilities": lesion.probabilities,
         "bounds": lesion.bounds,
+        "outline": lesion.outline,
+    } | _outlined(lesion)
+
+
+def _outlined(lesion: OutlinedLesion) -> dict[str, Any]:
+    """Its size, and what further models say of it."""
+    return {
         "readings": [
             {
                 "model": reading.model.name,
                 "probabilities": reading.probabilities,
+                "bounds": reading.bounds,
                 "conditions": reading.conditions,
             }
             for reading in lesion.readings
         ],
-        "outline": lesion.outline,
         "diameters": asdict(lesion.diameters) if lesion.diameters else None,
         "area_pixels": lesion.area_pixels,
         "area_mm2": lesion.area_mm2,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from models.data import Case
+
 
 def patient_folds(
     strata: Sequence[str], patients: Sequence[str], folds: int = 3, seed: int = 0
@@ -20,6 +22,16 @@ def patient_folds(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return [held.tolist() for _, held in splitter.split(empty, strata, patients)]
+
+
+def case_folds(cases: Sequence[Case], folds: int, seed: int) -> list[list[int]]:
+    """The held-out places of each fold, with every combination of labels in about equal shares.
+
+    Every system that divides the same cases by this divides them alike: what the network of one
+    system says of a fold may be given to that of another.
+    """
+    strata = [str(sorted(case.labels.items())) for case in cases]
+    return patient_folds(strata, [case.patient for case in cases], folds, seed)
 
 
 def possible_folds(

@@ -14,6 +14,12 @@ def jaccard(found: Mask, truth: Mask) -> float:
     return np.count_nonzero(found & truth) / union if union else 1.0
 
 
+def dice(found: Mask, truth: Mask) -> float:
+    """Twice the shared area over the sum of both areas, 0..1; 1 where both are empty."""
+    total = np.count_nonzero(found) + np.count_nonzero(truth)
+    return 2 * np.count_nonzero(found & truth) / total if total else 1.0
+
+
 def ellipse_mask(box: Box, shape: tuple[int, int]) -> Mask:
     """(H, W): the ellipse drawn in a box x0, y0, x1, y1."""
     x0, y0, x1, y1 = box

@@ -101,6 +101,7 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
             f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
             f"outline by {lesion['outline_kind']}"
         )
+        _print_outlined(lesion)
     if prompted := findings.get("prompted") or []:
         say(f"  {plural(len(prompted), 'outline')} where an operator pointed")
     for lesion in prompted:
@@ -110,8 +111,7 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
             f"frame {lesion['frame']} of {lesion['sop_instance_uid']}, "
             f"{place(lesion['prompt']['kind'], lesion['prompt']['points'])}"
         )
-        for reading in lesion.get("readings") or []:
-            say(f"      {reading['model']}: {_percentages(reading['probabilities'])}")
+        _print_readings(lesion)
     if readings and findings.get("readings"):
         say("  per frame")
         for reading in findings["readings"]:
@@ -134,6 +134,21 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
     for abstention in findings.get("abstentions") or []:
         why = because(abstention["reason"], abstention.get("detail") or "")
         say(f"  not answered, {abstention['subject']}: {why}")
+
+
+def _print_outlined(lesion: Mapping[str, Any]) -> None:
+    """The size of a found lesion and where it was seen; one that was not outlined has none."""
+    if lesion.get("diameters") is None:
+        return
+    seen = lesion["seen_in"]
+    frames = f"outlined in {plural(len(seen), 'frame')}: {ranges(seen)}"
+    say(f"      {_size(lesion)}; {frames}")
+    _print_readings(lesion)
+
+
+def _print_readings(lesion: Mapping[str, Any]) -> None:
+    for reading in lesion.get("readings") or []:
+        say(f"      {reading['model']}: {_percentages(reading['probabilities'])}")
 
 
 def _print_hepatorenal(found: Mapping[str, Any]) -> None:

@@ -93,7 +93,7 @@ def test_a_probability_has_the_interval_of_its_calibration(
     assert found.readings[0].bounds == lesion.bounds
     suspected, malignant = found.heatmaps[0].caption
     assert "calibration" not in suspected
-    said = f"{p:.0%} (interval of the calibration {100 * low:.0f}-{100 * high:.0f}%; threshold 1%)"
+    said = f"{p:.0%} (threshold 1%); interval of the calibration {100 * low:.0f}-{100 * high:.0f}%"
     assert malignant == f"Malignant, if it is a lesion: {said}"
     kept = snapshot(found, 1, calibrated)["findings"]["lesions"][0]["bounds"]
     assert kept == {"malignant": [p, low, high]}

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from models.bundle import Bundle
 from node.settings import Analysis
+from workers.analysis.found import MALIGNANCY, SIZE, Finder, MassMap, check_maps_masses
 from workers.analysis.gate import FrameGate, check_gate
 from workers.analysis.hepatorenal import beside, check_reads_indices
+from workers.analysis.lesion import LesionPathway
 from workers.analysis.loaded import LoadedModels, identity
+from workers.analysis.outlining import Outliner, check_outlines
 from workers.analysis.pathway import AskedPathway, Conclusion, Pathway
 from workers.analysis.plan import (
     ASKED,
+    FAN_LIVER,
     GATE,
     HEPATORENAL,
     JOINT,
+    LESION,
     PATHWAYS,
     READS,
     Opener,
     Plan,
     plan,
 )
-from workers.analysis.prompted import PromptedPathway, check_outlines
-from workers.analysis.regions import READERS, factors_of
+from workers.analysis.prompted import PromptedPathway
+from workers.analysis.regions import READERS, RegionReader, factors_of
 from workers.findings import (
     Abstention,
     Dropped,
@@ -47,6 +53,7 @@ __all__ = [
     "Plan",
     "analyse",
     "check_gate",
+    "check_maps_masses",
     "check_outlines",
     "check_reads_indices",
     "factors_of",
@@ -84,7 +91,8 @@ def analyse(
     abstentions: list[Abstention] = []
     opener = Opener(chosen, models, settings, stages, abstentions)
     gate = opener.open(GATE, FrameGate)
-    pathways = _pathways(opener, settings)
+    find = _Find(opener, factors or {})
+    pathways = _pathways(opener, settings, find)
     used: list[FrameRef] = []
     left_out = list(dropped)
     refused: list[Dropped] = []
@@ -114,6 +122,7 @@ def analyse(
         speaking = (pathways | answering).get(name)
         return speaking.model if speaking else None
 
+    fan_liver, joint = find.finder.models if find.finder else (None, None)
     return StudyFindings(
         lesion_model=model("lesion"),
         fat_model=model("fat"),
@@ -132,18 +141,46 @@ def analyse(
         heatmaps=(*lesion.heatmaps, *index.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
-        notes=(*notes, *beside(index.hepatorenal, fat.fat)),
-        joint_model=model(JOINT),
+        notes=(*notes, *lesion.notes, *beside(index.hepatorenal, fat.fat)),
+        joint_model=model(JOINT) or joint,
         gate_model=gate.model if gate else None,
         prompted=outlined.prompted,
         hepatorenal_model=model(HEPATORENAL),
         hepatorenal=index.hepatorenal,
+        fan_liver_model=fan_liver,
     )
 
 
-def _pathways(opener: Opener, settings: Analysis) -> dict[str, Pathway]:
+class _Find:
+    """Opens what finds lesions in suspected frames when it is first called: many studies have no
+    such frame. None where it is turned off or cannot be had."""
+
+    def __init__(self, opener: Opener, factors: Mapping[str, float]) -> None:
+        self.finder: Finder | None = None
+        self._opener = opener
+        self._factors = factors
+        self._called = False
+
+    def __call__(self) -> Finder | None:
+        if not self._called:
+            self._called = True
+            self.finder = self._open()
+        return self.finder
+
+    def _open(self) -> Finder | None:
+        masses = self._opener.open(FAN_LIVER, MassMap)
+        outliner = self._opener.open(JOINT, Outliner, SIZE) if masses else None
+        if masses is None or outliner is None:
+            return None
+        readers = _readers(self._opener, self._factors, MALIGNANCY)
+        return Finder(masses, outliner, readers, self._opener.stages)
+
+
+def _pathways(
+    opener: Opener, settings: Analysis, find: Callable[[], Finder | None]
+) -> dict[str, Pathway]:
     found: dict[str, Pathway] = {}
-    for name, make in PATHWAYS.items():
+    for name, make in (PATHWAYS | {LESION: partial(LesionPathway, find=find)}).items():
         opened = opener.open(name, _with(make, settings.key_frames))
         if opened is not None:
             found[name] = opened
@@ -152,13 +189,21 @@ def _pathways(opener: Opener, settings: Analysis) -> dict[str, Pathway]:
 
 def _answering(opener: Opener, factors: Mapping[str, float]) -> dict[str, AskedPathway]:
     """What reads prompts, where there are such and it is available."""
-    opened = [opener.open(name, _with(make, factors)) for name, make in READERS.items()]
-    readers = [one for one in opened if one is not None]
+    kinds = opener.chosen.kinds
+    readers = _readers(opener, factors) if "box" in kinds else []
     found: dict[str, AskedPathway] = {}
     for name, make in (ASKED | {JOINT: _with(PromptedPathway, readers)}).items():
+        if not any(READS[kind] == name for kind in kinds):
+            continue
         if (one := opener.open(name, make)) is not None:
             found[name] = one
     return found
+
+
+def _readers(opener: Opener, factors: Mapping[str, float], subject: str = "") -> list[RegionReader]:
+    """What reads the regions that are outlined, as far as it is wanted and available."""
+    opened = [opener.open(name, _with(make, factors), subject) for name, make in READERS.items()]
+    return [one for one in opened if one is not None]
 
 
 def _with(

@@ -13,6 +13,7 @@ from workers.findings import (
     FatFinding,
     Frame,
     FrameReading,
+    FrameRef,
     HeatmapFinding,
     HepatorenalFinding,
     LesionFinding,
@@ -39,6 +40,7 @@ class Conclusion:
     abstentions: tuple[Abstention, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Pathway(Protocol):
@@ -86,7 +88,18 @@ def interval_words(bounds: Mapping[str, Bounded], label: str, digits: int = 0) -
     return f"interval of the calibration {100 * low:.{digits}f}-{100 * high:.{digits}f}%"
 
 
+def in_brackets(bounds: Mapping[str, Bounded], label: str) -> str:
+    """The same after a number; nothing where there is none."""
+    words = interval_words(bounds, label)
+    return f" ({words})" if words else ""
+
+
 def at_prompt(subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> Abstention:
     """The abstention from what a prompt asks for."""
     where = f"prompt {prompt.id}, frame {prompt.number} of {prompt.sop_instance_uid}"
     return Abstention(subject, reason, f"{where}: {detail}" if detail else where)
+
+
+def in_frame(frame: FrameRef, detail: str) -> str:
+    """A detail of an abstention, with the frame that it is about."""
+    return f"frame {frame.number} of {frame.sop_instance_uid}: {detail}"

@@ -11,6 +11,7 @@ from models.bundle import Bundle
 from models.errors import ModelError
 from node.settings import Analysis
 from workers.analysis.fat import FatPathway
+from workers.analysis.found import SIZE
 from workers.analysis.gate import SUBJECT as LIVER_CHECK
 from workers.analysis.hepatorenal import SUBJECT as INDEX
 from workers.analysis.hepatorenal import HepatorenalPathway
@@ -27,11 +28,12 @@ log = logging.getLogger(__name__)
 
 Opened = TypeVar("Opened")
 
+LESION = "lesion"
 PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
-    "lesion": LesionPathway,
+    LESION: LesionPathway,
     "fat": FatPathway,
 }
-GATE, JOINT, HEPATORENAL = "gate", "joint", "hepatorenal"
+GATE, JOINT, HEPATORENAL, FAN_LIVER = "gate", "joint", "hepatorenal", "fan_liver"
 ASKED: dict[str, Callable[[Any, Bundle], AskedPathway]] = {
     JOINT: PromptedPathway,
     HEPATORENAL: HepatorenalPathway,
@@ -45,6 +47,7 @@ _SUBJECTS = {
     GATE: LIVER_CHECK,
     JOINT: PROMPTED,
     HEPATORENAL: INDEX,
+    FAN_LIVER: SIZE,
     **dict.fromkeys(READERS, "malignancy"),
 }
 """What is not answered without one; else its name."""
@@ -52,9 +55,11 @@ _SUBJECTS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Which bundle reads for which pathway; None: not available on this node."""
+    """Which bundle reads for which pathway; None: not available on this node. kinds : of the
+    prompts that are to be read."""
 
     bundles: dict[str, Bundle | None]
+    kinds: frozenset[str] = frozenset()
 
     @property
     def digests(self) -> dict[str, tuple[str, str] | None]:
@@ -67,12 +72,24 @@ class Plan:
 
 def plan(models: LoadedModels, settings: Analysis, kinds: Iterable[str] = ()) -> Plan:
     """The bundles that are configured now, verified, not yet loaded; those that read prompts only
-    where there is one of their ``kinds``."""
-    prompts = set(kinds)
-    wanted = {READS[kind] for kind in prompts} | {*(READERS if "box" in prompts else ())}
-    names = (GATE, *PATHWAYS, *(name for name in (*ASKED, *READERS) if name in wanted))
-    bundles = settings.bundles
-    return Plan({name: models.verify(bundles[name]) for name in names if name in bundles})
+    where there is one of their ``kinds``, those that outline what the detector suspects only where
+    a map of masses can be had."""
+    prompts, bundles = set(kinds), settings.bundles
+    found: dict[str, Bundle | None] = {}
+
+    def choose(*names: str) -> None:
+        for name in names:
+            if name in bundles and name not in found:
+                found[name] = models.verify(bundles[name])
+
+    choose(GATE, *PATHWAYS, *(READS[kind] for kind in prompts))
+    if found.get(LESION):
+        choose(FAN_LIVER)
+    if found.get(FAN_LIVER):
+        choose(JOINT)
+    if found.get(FAN_LIVER) or "box" in prompts:
+        choose(*READERS)
+    return Plan(found, frozenset(prompts))
 
 
 @dataclass(frozen=True)
@@ -85,8 +102,13 @@ class Opener:
     stages: Stages
     abstentions: list[Abstention]
 
-    def open(self, name: str, make: Callable[[Any, Bundle], Opened]) -> Opened | None:
-        """What ``make`` builds of a system; None where the plan has none, or none that works."""
+    def open(
+        self, name: str, make: Callable[[Any, Bundle], Opened], subject: str = ""
+    ) -> Opened | None:
+        """What ``make`` builds of a system; None where the plan has none, or none that works.
+
+        subject : what is not answered without it, where that is not the usual one
+        """
         if name not in self.chosen.bundles:
             return None
         try:
@@ -96,6 +118,6 @@ class Opener:
         except ModelError as error:
             log.error("%s", error)
         detail = f"bundle {self.settings.bundles[name]}: see `hepanode doctor`"
-        subject = _SUBJECTS.get(name, name)
+        subject = subject or _SUBJECTS.get(name, name)
         self.abstentions.append(Abstention(subject, Reason.MODEL_UNAVAILABLE, detail))
         return None

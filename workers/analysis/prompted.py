@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,28 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
-from models.errors import BundleError
-from models.images.contours import mask_outline
 from models.lesion import clicks
 from models.lesion.region import Box, Region
-from workers.analysis.diameters import diameters
-from workers.analysis.loaded import card_figures, identity
-from workers.analysis.pathway import (
-    EQUAL_PRIOR,
-    IF_A_LESION,
-    Conclusion,
-    at_prompt,
-    bounded,
-    interval_words,
-)
+from workers.analysis.outlining import Outliner, reading_in_words, size_in_words, surroundings
+from workers.analysis.pathway import IF_A_LESION, Conclusion, at_prompt, in_brackets
 from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
-    Diameters,
     Dropped,
     Frame,
     HeatmapFinding,
-    Point,
     Prompt,
     PromptedLesion,
     Reason,
@@ -40,23 +27,6 @@ from workers.findings import (
 )
 
 SUBJECT = "prompted lesion"
-_SYSTEM = "lesion.joint"
-_TOLERANCE = 0.7  # pixels that the outline's corners may leave out
-_AROUND = 5.0
-_FIGURES = (
-    ("mass_jaccard_box", "outline in a box: Jaccard", "of an ellipse in that box"),
-    ("mass_jaccard_click", "outline at one click: Jaccard", "of a disc there"),
-    ("malignancy_auc", "malignant, in a box: AUC", "from image geometry alone"),
-)
-
-
-def check_outlines(bundle: Bundle) -> None:
-    """Raises BundleError for a bundle that outlines nothing at a prompt."""
-    if bundle.system != _SYSTEM or "mask" not in bundle.labels:
-        raise BundleError(
-            f"bundle {bundle.name!r} of the system {bundle.system!r} outlines nothing: name one of "
-            f"{_SYSTEM!r} with the label 'mask' in analysis.joint_bundle"
-        )
 
 
 @dataclass(frozen=True)
@@ -80,10 +50,8 @@ class PromptedPathway:
     def __init__(
         self, segmenter: Any, bundle: Bundle, readers: Sequence[RegionReader] = ()
     ) -> None:
-        check_outlines(bundle)
-        self.model = replace(identity(bundle), figures=card_figures(bundle, _FIGURES))
-        self._segmenter = segmenter
-        self._calibrated = bundle.card.get("calibration", {})
+        self._outliner = Outliner(segmenter, bundle)
+        self.model = self._outliner.model
         self._readers = readers
         self._outlined: list[_Outlined] = []
         self._abstentions: list[Abstention] = []
@@ -99,37 +67,34 @@ class PromptedPathway:
             where = clicks.Prompt(box=(*points[0], *points[1]))
         else:
             where = clicks.Prompt(foreground=tuple(points))
-        reading = self._segmenter.read(frame.image, where)
-        outline = mask_outline(reading.mask, _TOLERANCE)
+        outline = self._outliner.outline(frame, where)
         if outline is None:
             self._abstain(SUBJECT, Reason.NOTHING_OUTLINED, prompt)
             return
-        mask = np.zeros(frame.source.shape[:2], bool)
-        mask[top : frame.window[3], left : frame.window[2]] = reading.mask
-        # from the middles of pixels to SCOORD's corners
-        border = tuple((round(x + left + 0.5, 1), round(y + top + 0.5, 1)) for x, y in outline)
-        area = int(np.count_nonzero(mask))
-        probabilities = self._probabilities(prompt, reading)
+        probabilities = outline.probabilities
+        if probabilities and prompt.kind != "box":
+            self._abstain("malignancy", Reason.BOX_NEEDED, prompt)
+            probabilities = {}
+        elif not outline.are_numbers:
+            self._abstain("malignancy", Reason.NO_NUMBER, prompt)
+            probabilities = {}
         lesion = PromptedLesion(
             tracking_id=f"prompt {prompt.id}",
             frame=frame.ref,
-            outline=border,
+            outline=outline.border,
             outline_kind="segmentation",
             probabilities=probabilities,
             model=self.model,
-            diameters=diameters(border, frame.spacing),
+            diameters=outline.diameters,
             prompt=prompt,
-            mask=mask,
-            area_pixels=area,
-            area_mm2=area * frame.spacing.row * frame.spacing.column if frame.spacing else None,
-            conditions={label: self._condition(label) for label in probabilities},
-            bounds={
-                label: one for label, one in bounded(reading).items() if label in probabilities
-            },
+            mask=outline.mask,
+            area_pixels=outline.area_pixels,
+            area_mm2=outline.area_mm2,
+            outlined_by=self.model,
+            conditions={label: self._outliner.condition(label) for label in probabilities},
+            bounds=outline.bounds if probabilities else {},
         )
-        (x0, y0), (x1, y1) = np.min(outline, axis=0), np.max(outline, axis=0)
-        box = (float(x0), float(y0), float(x1), float(y1))
-        self._outlined.append(_Outlined(lesion, box, frame.image, frame.window))
+        self._outlined.append(_Outlined(lesion, outline.box, frame.image, frame.window))
 
     def conclude(self) -> Conclusion:
         lesions = [replace(one.lesion, readings=self._read(one)) for one in self._outlined]
@@ -161,76 +126,27 @@ class PromptedPathway:
                 found.append(reading)
         return tuple(found)
 
-    def _probabilities(self, prompt: Prompt, reading: Any) -> dict[str, float]:
-        found = {label: float(p) for label, p in reading.probabilities.items()}
-        if not found:
-            return {}
-        if prompt.kind != "box":
-            self._abstain("malignancy", Reason.BOX_NEEDED, prompt)
-            return {}
-        if not all(map(math.isfinite, found.values())):
-            self._abstain("malignancy", Reason.NO_NUMBER, prompt)
-            return {}
-        return found
-
-    def _condition(self, label: str) -> str:
-        return "; ".join([IF_A_LESION, *[EQUAL_PRIOR] * (label in self._calibrated)])
-
     def _abstain(self, subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> None:
         self._abstentions.append(at_prompt(subject, reason, prompt, detail))
 
 
 def _capture(lesion: PromptedLesion, region: tuple[int, int, int, int]) -> HeatmapFinding:
-    numbers = [f"Prompt {lesion.prompt.id}: {_size(lesion, lesion.diameters)}"]
-    for label, p in lesion.probabilities.items():
-        interval = interval_words(lesion.bounds, label)
-        beside = f" ({interval})" if interval else ""
-        numbers.append(f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}{beside}")
-    for reading in lesion.readings:
-        said = ", ".join(f"{label} {p:.0%}" for label, p in reading.probabilities.items())
-        numbers.append(f"{reading.model.name}: {said}")
+    numbers = [f"Prompt {lesion.prompt.id}: {size_in_words(lesion)}"]
+    numbers += [
+        f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}{in_brackets(lesion.bounds, label)}"
+        for label, p in lesion.probabilities.items()
+    ]
+    numbers += [reading_in_words(reading) for reading in lesion.readings]
     if lesion.prompt.kind != "box":
         numbers.append("Malignancy: not answered at a click; a box is needed")
     return HeatmapFinding(
         frame=lesion.frame,
         kind=SUBJECT,
         values=None,
-        window=_surroundings(lesion, region),
+        window=surroundings((*lesion.outline, *lesion.prompt.points), region),
         signed=False,
         caption=tuple(numbers),
         model=lesion.model,
         outline=lesion.outline,
-        prompted=lesion,
+        outlined=lesion,
     )
-
-
-def _surroundings(
-    lesion: PromptedLesion, region: tuple[int, int, int, int]
-) -> tuple[int, int, int, int]:
-    """The part of the region, of its shape, in which the lesion can be seen: ``_AROUND`` times its
-    size and what was pointed at, but never less than half of the region's width and height."""
-    corners = np.array([*lesion.outline, *lesion.prompt.points])
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    x0, y0, x1, y1 = region
-    whole = np.array([x1 - x0, y1 - y0])
-    share = np.clip(_AROUND * (high - low).max() / whole.min(), 0.5, 1.0)
-    size = np.ceil(share * whole)
-    start = np.clip(np.floor((low + high - size) / 2), (x0, y0), (x1, y1) - size)
-    left, top, right, bottom = (int(edge) for edge in (*start, *(start + size)))
-    return left, top, right, bottom
-
-
-def _size(lesion: PromptedLesion, measured: Diameters | None) -> str:
-    assert measured is not None
-    if measured.long_mm is None or measured.short_mm is None or lesion.area_mm2 is None:
-        axes = " x ".join(
-            f"{_length(axis):.0f}" for axis in (measured.long_axis, measured.short_axis)
-        )
-        return f"{axes} pixels, not calibrated: no mm"
-    return (
-        f"{measured.long_mm:.0f} x {measured.short_mm:.0f} mm, area {lesion.area_mm2 / 100:.1f} cm2"
-    )
-
-
-def _length(axis: tuple[Point, Point]) -> float:
-    return math.dist(*axis)

@@ -45,6 +45,10 @@ PRIVATE: dict[str, str] = {
     "1116": "Segmentation of this region",
     "1117": "An operator pointed at both; no model judges what they show",
     "1118": "Model that gives this probability",
+    "1131": "A model's map of masses gave the box; no operator pointed",
+    "1132": "Box that the model gave, in pixels of the source frame",
+    "1133": "Model that drew the outline",
+    "1134": "Frames in which the lesion was outlined",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -84,6 +88,7 @@ PRIVATE: dict[str, str] = {
     "1410": "Prompted lesion not answered",
     "1411": "Malignancy of a prompted lesion not answered",
     "1412": "Whether the images show a liver not answered",
+    "1416": "Malignancy of a found lesion not answered",
     "1420": "Hepatorenal index not answered",
     "1421": "Fat from the hepatorenal index not answered",
     # why
@@ -115,6 +120,7 @@ PRIVATE: dict[str, str] = {
     "1533": "A region is black in part: no tissue, a vessel or a shadow",
     "1534": "A region is saturated",
     "1535": "The index lies beyond those that the model was fitted on",
+    "1541": "No part of the map of masses reaches its threshold",
     "1599": "Another reason",
 }
 
@@ -150,6 +156,10 @@ PLACE = private("1115")
 REGION_SEGMENTATION = private("1116")
 MODEL_NAME = private("1118")
 PLACE_BY_PAIR = private("1117")
+PLACE_BY_MODEL = private("1131")
+PLACE_OF_MODEL = private("1132")
+OUTLINED_BY = private("1133")
+SEEN_IN = private("1134")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")
@@ -239,6 +249,7 @@ SUBJECT: dict[str, Code] = {
     "study": private("1404"),
     "prompted lesion": private("1410"),
     "malignancy": private("1411"),
+    "found malignancy": private("1416"),
     "liver check": private("1412"),
     "hepatorenal index": private("1420"),
     "fat from the hepatorenal index": private("1421"),
@@ -274,6 +285,7 @@ REASON: dict[Reason, Code] = {
     Reason.REGION_DARK: private("1533"),
     Reason.REGION_SATURATED: private("1534"),
     Reason.BEYOND_FITTED: private("1535"),
+    Reason.NOT_OUTLINED: private("1541"),
 }
 OTHER_REASON = private("1599")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from node.errors import ResultError
-from workers.findings import HeatmapFinding, ModelIdentity, PromptedLesion
+from workers.findings import (
+    FoundLesion,
+    HeatmapFinding,
+    ModelIdentity,
+    OutlinedLesion,
+    PromptedLesion,
+)
 from workers.results import codes, header
 from workers.results.content.references import frame_numbers, sop_reference
 from workers.results.envelope import contributing_equipment, envelope, set_series
@@ -43,7 +50,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             dataset,
             context,
             uid=series_uid(object_uid(context.result_key, name, 1)),
-            offset=min(list(counts).index(finding.kind) + 1, 7),
+            offset=min(list(counts).index(finding.kind) + 1, 6),
             modality="US",
             description=f"{_title(finding)}, not reviewed",
         )
@@ -93,8 +100,8 @@ def _is_empty(finding: HeatmapFinding) -> bool:
 
 def _marks(finding: HeatmapFinding, corner: tuple[int, int]) -> Marks | None:
     """In pixels from ``corner``."""
-    if finding.prompted:
-        marks = _marks_of_lesion(finding.prompted)
+    if finding.outlined:
+        marks = _marks_of_lesion(finding.outlined)
     elif finding.pair:
         marks = Marks(regions=(("liver", finding.pair.liver), ("kidney", finding.pair.kidney)))
     else:
@@ -102,15 +109,16 @@ def _marks(finding: HeatmapFinding, corner: tuple[int, int]) -> Marks | None:
     return marks.moved(lambda point: (point[0] - corner[0], point[1] - corner[1]))
 
 
-def _marks_of_lesion(lesion: PromptedLesion) -> Marks:
+def _marks_of_lesion(lesion: OutlinedLesion) -> Marks:
     """Prompts name the middles of pixels, what is drawn their corners, as SCOORD does."""
-    given = tuple((x + 0.5, y + 0.5) for x, y in lesion.prompt.points)
     measured = lesion.diameters
-    return Marks(
-        box=given if lesion.prompt.kind == "box" else (),
-        clicks=given if lesion.prompt.kind == "point" else (),
-        axes=(measured.long_axis, measured.short_axis) if measured else (),
-    )
+    marks = Marks(axes=(measured.long_axis, measured.short_axis) if measured else ())
+    if not isinstance(lesion, PromptedLesion):
+        return marks
+    given = tuple((x + 0.5, y + 0.5) for x, y in lesion.prompt.points)
+    if lesion.prompt.kind == "box":
+        return replace(marks, box=given)
+    return replace(marks, clicks=given)
 
 
 def _labels(
@@ -123,10 +131,9 @@ def _labels(
     ]
     if attention:
         remarks.insert(1, "Dashed: where the model looked, not the border of the lesion.")
-    if finding.prompted:
-        given = "Dashed box" if finding.prompted.prompt.kind == "box" else "Amber crosses"
+    if finding.outlined:
         remarks[1:1] = [
-            f"{given}: given by an operator. No model judges if it is a lesion.",
+            *_whose_place(finding.outlined),
             "White: the border as the model draws it. Cyan: where it is measured.",
         ]
     if finding.pair:
@@ -149,10 +156,24 @@ def _labels(
     )
 
 
+def _whose_place(lesion: OutlinedLesion) -> list[str]:
+    """Who said where the lesion is, and which further frames show it."""
+    if isinstance(lesion, PromptedLesion):
+        given = "Dashed box" if lesion.prompt.kind == "box" else "Amber crosses"
+        return [f"{given}: given by an operator. No model judges if it is a lesion."]
+    if isinstance(lesion, FoundLesion) and len(lesion.seen_in) > 1:
+        return [f"Outlined in {len(lesion.seen_in)} frames of this image; this one shows it best."]
+    return []
+
+
 def _models(finding: HeatmapFinding) -> list[ModelIdentity]:
-    """The model that made it, and those whose numbers stand beside it."""
-    readings = finding.prompted.readings if finding.prompted else ()
-    return [finding.model, *(reading.model for reading in readings)]
+    """The model that made it, and those whose numbers stand beside it, each once."""
+    lesion = finding.outlined
+    found = [finding.model]
+    if isinstance(lesion, FoundLesion):
+        found += [lesion.located_by, lesion.outlined_by]
+    found += [reading.model for reading in (lesion.readings if lesion else ())]
+    return list(dict.fromkeys(found))
 
 
 def _place(inputs: ResultInputs, finding: HeatmapFinding) -> str:
@@ -193,9 +214,10 @@ def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -
         f"({model.validation_status}), drawn over the B-mode region with the numbers burned in",
         1024,
     )
-    derivation = codes.SEGMENTATION if finding.prompted else codes.CLASS_ACTIVATION
-    if finding.pair is None:
-        dataset.DerivationCodeSequence = [codes.coded(derivation)]
+    derivations = [codes.CLASS_ACTIVATION] if finding.values is not None else []
+    derivations += [codes.SEGMENTATION] if finding.outlined else []
+    if derivations:
+        dataset.DerivationCodeSequence = [codes.coded(one) for one in derivations]
     reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
     if numbers := frame_numbers(frame):
         reference.ReferencedFrameNumber = numbers

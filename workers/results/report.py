@@ -74,7 +74,8 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         )
     models = (
         *(findings.lesion_model, findings.hepatorenal_model, findings.fat_model),
-        *(findings.joint_model, findings.gate_model, *findings.region_models),
+        *(findings.fan_liver_model, findings.joint_model, findings.gate_model),
+        *findings.region_models,
     )
     if known := [model for model in models if model is not None]:
         document.ContributingEquipmentSequence = contributing_equipment(known)
@@ -116,14 +117,15 @@ def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[Co
     def header_of(lesion: LesionFinding) -> Dataset | None:
         return inputs.headers.get(lesion.frame.sop_instance_uid)
 
+    segments = {
+        lesion.tracking_id: segmentation_uid(context, number)
+        for number, lesion in enumerate(findings.outlined, start=1)
+    }
     groups = [
         lesion_group(
-            context, findings, lesion, header_of(lesion), segmentation_uid(context, number)
+            context, findings, lesion, header_of(lesion), segments.get(lesion.tracking_id, "")
         )
-        for number, lesion in enumerate(findings.prompted, start=1)
-    ]
-    groups += [
-        lesion_group(context, findings, lesion, header_of(lesion)) for lesion in findings.lesions
+        for lesion in (*findings.prompted, *findings.lesions)
     ]
     if search := lesion_search(context, findings):
         groups.append(search)
@@ -165,8 +167,12 @@ def _evidence(context: ResultContext, inputs: ResultInputs) -> list[Dataset]:
     used = [(f.series_instance_uid, f.sop_class_uid, f.sop_instance_uid) for f in frames]
     complete = [names for names in (*used, *instances) if all(names)]
     complete += [
-        (segmentation_series(context), SegmentationStorage, segmentation_uid(context, number))
-        for number, _ in enumerate(inputs.findings.prompted, start=1)
+        (
+            segmentation_series(context, lesion),
+            SegmentationStorage,
+            segmentation_uid(context, number),
+        )
+        for number, lesion in enumerate(inputs.findings.outlined, start=1)
     ]
     if not complete:
         raise ResultError(

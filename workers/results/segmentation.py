@@ -1,9 +1,10 @@
-"""Segmentations: the mask of each prompted lesion, one binary single-frame object each (PS3.3
-A.51), in the pixels of the frame that was pointed at."""
+"""Segmentations: the mask of each outlined lesion, one binary single-frame object each (PS3.3
+A.51), in the pixels of the frame that it was outlined in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -17,7 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
 from node.identity import MANUFACTURER, MODEL_NAME, uid
-from workers.findings import PromptedLesion
+from workers.findings import FoundLesion, ModelIdentity, OutlinedLesion, PromptedLesion
 from workers.results import codes, header
 from workers.results.content.references import frame_numbers, sop_reference
 from workers.results.envelope import contributing_equipment, envelope, set_series
@@ -27,25 +28,50 @@ from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.values import plain
 
 KIND = "segmentation"
-DESCRIPTION = "AI segmentation at operator's prompt, not reviewed"
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a segmentation says of who gave the place. offset : of its series."""
+
+    name: str
+    offset: int
+    description: str
+    algorithm: SegmentAlgorithmTypeValues
+
+
+_PROMPTED = _Origin(
+    "prompted",
+    8,
+    "AI segmentation at operator's prompt, not reviewed",
+    SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+)
+_FOUND = _Origin(
+    "found",
+    7,
+    "AI segmentation of a suspected lesion, not reviewed",
+    SegmentAlgorithmTypeValues.AUTOMATIC,
+)
 
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
-    """One object per prompted lesion, in their order, in one series."""
-    for number, lesion in enumerate(inputs.findings.prompted, start=1):
+    """One object per outlined lesion, in their order; one series for those at prompts, another for
+    those found."""
+    for number, lesion in enumerate(inputs.findings.outlined, start=1):
+        origin = _origin(lesion)
         made = segmentation_uid(context, number)
         dataset = envelope(context, inputs.source)
         set_series(
             dataset,
             context,
-            uid=segmentation_series(context),
-            offset=8,
+            uid=segmentation_series(context, lesion),
+            offset=origin.offset,
             modality="SEG",
-            description=DESCRIPTION,
+            description=origin.description,
         )
         dataset.InstanceNumber = number
         dataset.PatientOrientation = None
-        dataset.ContributingEquipmentSequence = contributing_equipment([lesion.model])
+        dataset.ContributingEquipmentSequence = contributing_equipment(_makers(lesion))
         for element in _mask(context, lesion, made, number):
             if element.tag not in dataset:  # patient, study and maker are the envelope's
                 dataset[element.tag] = element
@@ -61,32 +87,43 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
 
 
 def segmentation_uid(context: ResultContext, number: int) -> str:
-    """SOP Instance UID of the segmentation of prompted lesion ``number``, counted from 1."""
+    """SOP Instance UID of the segmentation of outlined lesion ``number``, counted from 1."""
     return object_uid(context.result_key, KIND, number)
 
 
-def segmentation_series(context: ResultContext) -> str:
-    """The Series Instance UID of all of them."""
-    return series_uid(segmentation_uid(context, 1))
+def segmentation_series(context: ResultContext, lesion: OutlinedLesion) -> str:
+    """The Series Instance UID of those of the lesion's origin."""
+    return series_uid(object_uid(context.result_key, f"{KIND}.{_origin(lesion).name}", 1))
 
 
-def _mask(context: ResultContext, lesion: PromptedLesion, made: str, number: int) -> Segmentation:
+def _origin(lesion: OutlinedLesion) -> _Origin:
+    return _PROMPTED if isinstance(lesion, PromptedLesion) else _FOUND
+
+
+def _makers(lesion: OutlinedLesion) -> list[ModelIdentity]:
+    """The models behind a mask: the one that drew it, and the one that said where."""
+    located = [lesion.located_by] if isinstance(lesion, FoundLesion) else []
+    return [lesion.outlined_by, *located]
+
+
+def _mask(context: ResultContext, lesion: OutlinedLesion, made: str, number: int) -> Segmentation:
     """highdicom's object over a stand-in for the source.
 
     highdicom refuses multi-frame ultrasound, which has no frame of reference, retired classes and
     malformed headers; the stand-in is a single frame of the same size, and the caller puts the
     references right.
     """
+    origin = _origin(lesion)
     described = SegmentDescription(
         segment_number=1,
         segment_label=plain(lesion.tracking_id, 64),
         segmented_property_category=codes.ABNORMAL_STRUCTURE,
         segmented_property_type=codes.LESION,
-        algorithm_type=SegmentAlgorithmTypeValues.SEMIAUTOMATIC,  # an operator gave the place
+        algorithm_type=origin.algorithm,
         algorithm_identification=AlgorithmIdentificationSequence(
-            name=plain(lesion.model.name, 64),
+            name=plain(lesion.outlined_by.name, 64),
             family=codes.ARTIFICIAL_INTELLIGENCE,
-            version=plain(lesion.model.version, 64),
+            version=plain(lesion.outlined_by.version, 64),
             source=MANUFACTURER,
         ),
         tracking_uid=tracking_uid(context.result_key, lesion.tracking_id),
@@ -98,7 +135,7 @@ def _mask(context: ResultContext, lesion: PromptedLesion, made: str, number: int
         pixel_array=lesion.mask[None].astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[described],
-        series_instance_uid=segmentation_series(context),
+        series_instance_uid=segmentation_series(context, lesion),
         series_number=1,
         sop_instance_uid=made,
         instance_number=number,
@@ -107,7 +144,7 @@ def _mask(context: ResultContext, lesion: PromptedLesion, made: str, number: int
         software_versions=context.software_version,
         device_serial_number=context.node_serial,
         content_label="LESION",
-        content_description=DESCRIPTION,
+        content_description=origin.description,
         omit_empty_frames=False,
     )
     dimensions = uid("dimensions", made)  # highdicom draws one by chance
@@ -117,7 +154,7 @@ def _mask(context: ResultContext, lesion: PromptedLesion, made: str, number: int
     return made_by_highdicom
 
 
-def _stand_in(lesion: PromptedLesion) -> Dataset:
+def _stand_in(lesion: OutlinedLesion) -> Dataset:
     source = Dataset()
     for keyword in TYPE_2:
         setattr(source, keyword, "")
@@ -128,7 +165,7 @@ def _stand_in(lesion: PromptedLesion) -> Dataset:
     return source
 
 
-def _point_at_the_source(dataset: Dataset, lesion: PromptedLesion) -> None:
+def _point_at_the_source(dataset: Dataset, lesion: OutlinedLesion) -> None:
     """Common Instance Reference, and Derivation Image of the one frame (PS3.3 C.12.2, C.7.6.16)."""
     frame = lesion.frame
     (series,) = dataset.ReferencedSeriesSequence

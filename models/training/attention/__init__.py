@@ -1,7 +1,7 @@
 """Training and evaluation of the attention detector (paper 1): the system ``attention``."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from models.errors import TrainingError
 from models.evaluation.attention import Readings, evaluate_readings, localisation
 from models.evaluation.calibration import cross_calibrated
 from models.evaluation.changes import CHANGES, TITLES
-from models.evaluation.folds import left_out, patient_folds
+from models.evaluation.folds import case_folds, left_out
 from models.evaluation.geometry import geometry_features
 from models.evaluation.lesion import LabelEvaluation, evaluate_label
 from models.evaluation.metrics import Figure
 from models.evaluation.outcome import Evaluation
 from models.evaluation.robustness import shifts
 from models.evaluation.sizes import areas_by_size
+from models.images import Window
 from models.lesion.attention import AttentionDetector, AttentionReading, mean_attention
 from models.training.attention.card import attention_card
 from models.training.attention.fit import (
@@ -52,6 +53,17 @@ class OutOfFold:
     attention: npt.NDArray[np.float32]
     folds: list[list[list[int]]]
     changed: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Of n cases by networks that did not see their patient. logits : (n, L). attention : (h, w)
+    0..1 of each, over its window in pixels of the whole image."""
+
+    labels: tuple[str, ...]
+    logits: npt.NDArray[np.float64]
+    attention: Sequence[npt.NDArray[np.float32]]
+    windows: Sequence[Window]
 
 
 def train(cases: Sequence[Case], options: Options) -> Path:
@@ -196,24 +208,50 @@ def _fit(
     ]
 
 
+def held_out_readings(cases: Sequence[Case], options: Options) -> HeldOut:
+    """What the detector says of each case that it did not see; folds that lie in ``options.out``
+    are not fitted again. ``options.repeats`` is not heeded: the seed draws the folds."""
+    recipes = _recipes(options)
+    labels, _ = _labels(cases, fold_count(options, FOLDS, fewest=2))
+    samples = _samples(cases, labels, recipes, options)
+    logits = np.zeros((len(cases), len(labels)))
+    attention: dict[int, npt.NDArray[np.float32]] = {}
+    for held, fitted in _fold_fits(cases, samples, recipes, 0, options):
+        said, maps = _read(fitted, samples, recipes, held, labels)
+        logits[held] = said.numpy()
+        attention |= dict(zip(held, maps.numpy(), strict=True))
+    maps_in_order = [attention[place] for place in range(len(cases))]
+    return HeldOut(labels, logits, maps_in_order, samples[0].windows[: len(cases)])
+
+
+def _fold_fits(
+    cases: Sequence[Case],
+    samples: Sequence[Samples],
+    recipes: Sequence[Recipe],
+    repeat: int,
+    options: Options,
+) -> Iterator[tuple[list[int], list[Fitted]]]:
+    """The held-out places of each fold, and the ensemble fitted on the others."""
+    for number, held in enumerate(case_folds(cases, options.folds or FOLDS, options.seed)):
+        rest = sorted(set(range(len(cases))) - set(held))
+        name = f"repeat-{repeat}-fold-{number}"
+        yield held, _fit(rest, cases, samples, recipes, name, options)
+
+
 def _out_of_fold(
     cases: Sequence[Case], samples: Sequence[Samples], recipes: Sequence[Recipe], options: Options
 ) -> OutOfFold:
     count, labels = len(cases), samples[0].labels
-    strata = [str(sorted(case.labels.items())) for case in cases]
-    patients = [case.patient for case in cases]
     logits = np.zeros((options.repeats, count, len(labels)))
     changed = {name: np.zeros_like(logits) for name in CHANGES}
     attention: list[torch.Tensor] = []
     divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
-        folds = patient_folds(strata, patients, options.folds or FOLDS, own.seed)
-        divided.append(folds)
-        for number, held in enumerate(folds):
-            rest = sorted(set(range(count)) - set(held))
-            name = f"repeat-{repeat}-fold-{number}"
-            fitted = _fit(rest, cases, samples, recipes, name, own)
+        divided.append([])
+        for held, fitted in _fold_fits(cases, samples, recipes, repeat, own):
+            name = f"repeat-{repeat}-fold-{len(divided[repeat])}"
+            divided[repeat].append(held)
             said, maps = _read(fitted, samples, recipes, held, labels)
             logits[repeat, held] = said.numpy()
             if len(attention) == repeat:

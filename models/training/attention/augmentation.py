@@ -6,7 +6,8 @@ All draw from torch's global generator: seed it first.
 from typing import NamedTuple
 
 import torch
-from torch.nn import functional
+
+from models.training.views import random_views
 
 
 class Batch(NamedTuple):
@@ -20,27 +21,8 @@ class Batch(NamedTuple):
 
 
 def augment(batch: Batch) -> Batch:
-    """One random affine view of each image, its mask moved along.
-
-    Zoom 0.85 to 1.1 on each axis apart (crop and aspect), shift up to 8 %, rotation up to 10
-    degrees, mirrored half the time. Labels stay.
-    """
-    count, height, width = batch.images.shape
-    draw = torch.rand(count, 6, device=batch.images.device)
-    angle = torch.deg2rad((draw[:, 0] * 2 - 1) * 10)
-    zoom_x = 0.85 + 0.25 * draw[:, 1]
-    zoom_y = 0.85 + 0.25 * draw[:, 2]
-    mirror = torch.where(draw[:, 3] < 0.5, -1.0, 1.0)
-    aspect = height / width
-    matrix = batch.images.new_zeros(count, 2, 3)
-    matrix[:, 0, 0] = torch.cos(angle) * zoom_x * mirror
-    matrix[:, 0, 1] = -torch.sin(angle) * zoom_y * aspect
-    matrix[:, 1, 0] = torch.sin(angle) * zoom_x * mirror / aspect
-    matrix[:, 1, 1] = torch.cos(angle) * zoom_y
-    matrix[:, :, 2] = (draw[:, 4:6] * 2 - 1) * 0.16
-    both = torch.stack([batch.images, batch.masks], dim=1)
-    grid = functional.affine_grid(matrix, list(both.shape), align_corners=False)
-    moved = functional.grid_sample(both, grid, align_corners=False)
+    """One random view of each image, its mask moved along. Labels stay."""
+    moved = random_views(torch.stack([batch.images, batch.masks], dim=1))
     return batch._replace(images=moved[:, 0], masks=moved[:, 1])
 
 

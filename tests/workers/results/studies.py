@@ -24,6 +24,7 @@ from workers.findings import (
     Diameters,
     Dropped,
     FatFinding,
+    FoundLesion,
     FrameReading,
     FrameRef,
     HeatmapFinding,
@@ -58,6 +59,12 @@ JOINT_MODEL = ModelIdentity(
     digest="ef" * 32,
     validation_status="cross-validated on public data",
     figures="outline in a box: Jaccard 0.80 (0.80 to 0.81)",
+)
+MASS_MODEL = ModelIdentity(
+    name="fan-liver",
+    version="1.0.0",
+    digest="9a" * 32,
+    validation_status="cross-validated on public data",
 )
 READINGS = (
     RegionReading(
@@ -263,6 +270,7 @@ def prompted_of(
         mask=inside.T,
         area_pixels=int(inside.sum()),
         area_mm2=1029.6 if calibrated else None,
+        outlined_by=JOINT_MODEL,
         conditions={"malignant": "if it is a lesion"} if kind == "box" else {},
         readings=READINGS if kind == "box" else (),
     )
@@ -280,9 +288,63 @@ def prompted_of(
                 caption=("Prompt 5: 42 x 31 mm, area 10.3 cm2", "Malignant: 81 %"),
                 model=JOINT_MODEL,
                 outline=lesion.outline,
-                prompted=lesion,
+                outlined=lesion,
             ),
         ),
+    )
+
+
+def found_of(*frames: FrameRef, shape: tuple[int, int], calibrated: bool = True) -> StudyFindings:
+    """Two lesions that were found in the first of an image's frames, the first of them in all."""
+    rows, columns = shape
+    lesions = tuple(
+        _found(frames, (columns * (1 + 2 * place) / 4, rows / 2), shape, place, calibrated)
+        for place in (0, 1)
+    )
+    base = findings_of(frames, (0, 0, columns, rows))
+    return replace(
+        base,
+        joint_model=JOINT_MODEL,
+        fan_liver_model=MASS_MODEL,
+        lesions=lesions,
+        abstentions=(),
+        heatmaps=tuple(
+            replace(base.heatmaps[0], outline=lesion.outline, outlined=lesion) for lesion in lesions
+        ),
+    )
+
+
+def _found(
+    frames: Sequence[FrameRef],
+    centre: tuple[float, float],
+    shape: tuple[int, int],
+    place: int,
+    calibrated: bool,
+) -> FoundLesion:
+    rows, columns = shape
+    (x, y), (across, down) = centre, (columns / 10, rows / 8)
+    columns_at, rows_at = np.ogrid[:columns, :rows]
+    inside = ((columns_at - x) / across) ** 2 + ((rows_at - y) / down) ** 2 <= 1
+    axes = ((x - across, y), (x + across, y)), ((x, y - down), (x, y + down))
+    joint = RegionReading(JOINT_MODEL, {"malignant": 0.8125}, {"malignant": "if it is a lesion"})
+    return FoundLesion(
+        tracking_id=f"lesion {place + 1}",
+        frame=frames[0],
+        outline=ring((x, y), (across, down)),
+        outline_kind="segmentation",
+        probabilities={"lesion": 0.934, "malignant": 0.7125},
+        model=LESION_MODEL,
+        diameters=Diameters(*axes, 42.25, 31.04) if calibrated else Diameters(*axes),
+        readings=(joint, *READINGS),
+        mask=inside.T,
+        area_pixels=int(inside.sum()),
+        area_mm2=1029.6 if calibrated else None,
+        outlined_by=JOINT_MODEL,
+        conditions={"malignant": "if it is a lesion"},
+        box=((x - across, y - down), (x + across, y + down)),
+        mass=0.625,
+        located_by=MASS_MODEL,
+        seen_in=tuple(frames) if place == 0 else tuple(frames[:1]),
     )
 
 

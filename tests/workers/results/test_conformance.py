@@ -17,6 +17,7 @@ from tests.workers.results.studies import (
     blank_header,
     by_uid,
     findings_of,
+    found_of,
     frame_of,
     header_of,
     paired_of,
@@ -60,6 +61,17 @@ def test_dicom3tools_finds_no_error_in_what_is_said_at_a_prompt(
     for calibrated in (True, False):
         shape = (pixels.shape[0], pixels.shape[1])
         findings = prompted_of(frame_of(header), shape, kind=kind, calibrated=calibrated)
+        for result in build(LATER, findings, by_uid(header), lambda _: pixels):
+            assert dciodvfy(write(result, tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", ["US1_UNCR.dcm", "examples_ybr_color.dcm"])
+def test_dicom3tools_finds_no_error_in_what_was_found(name: str, tmp_path: Path) -> None:
+    header, pixels = header_of(name), pixels_of(name)
+    frames = [frame_of(header, number) for number in (1, 2)]
+    for calibrated in (True, False):
+        shape = (pixels.shape[0], pixels.shape[1])
+        findings = found_of(*frames, shape=shape, calibrated=calibrated)
         for result in build(LATER, findings, by_uid(header), lambda _: pixels):
             assert dciodvfy(write(result, tmp_path)) == []
 

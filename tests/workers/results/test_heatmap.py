@@ -17,6 +17,7 @@ from tests.workers.results.studies import (
     blank_header,
     by_uid,
     findings_of,
+    found_of,
     frame_of,
     header_of,
     paired_of,
@@ -261,3 +262,29 @@ def test_a_capture_of_a_pair_frames_both_regions_and_names_them() -> None:
             assert side.all()
         assert (image[y0:y1, x0:x1] == 70).all(), "what is measured stays"
         assert amber[y0 + name : y0 + name + 20, x0:x1].any(), "the organ's name"
+
+
+def test_a_capture_of_a_found_lesion_shows_border_and_calipers_over_the_heatmap() -> None:
+    """In a frame of 480 x 640 the first lesion's border runs through (224, 240)."""
+    header = blank_header(NumberOfFrames=30)
+    frames = [frame_of(header, number) for number in (3, 4)]
+    findings = found_of(*frames, shape=(480, 640))
+    pixels = np.full((480, 640, 3), 70, np.uint8)
+    captures = heatmaps(findings, by_uid(header), pixels)
+    assert len(captures) == 2
+    first = captures[0]
+    assert first.preview is not None
+    image = first.preview[48 : 48 + 720, :960].astype(int)
+    on_border = image[358:362, 333:340]
+    assert (on_border.min(axis=-1) > 200).any(), "white, within black"
+    cyan = (image[..., 2] > 200) & (image[..., 0] < 120)
+    assert cyan.any(), "calipers"
+    assert not ((image[..., 0] > 240) & (image[..., 2] < 20)).any(), "nobody gave a box"
+    warm = (image[..., 0] > image[..., 2] + 30).mean()
+    assert warm > 0.01, "the heatmap is below them"
+    assert first.dataset.SeriesDescription == "AI lesion heatmap, not reviewed"
+    meanings = [one.CodeMeaning for one in first.dataset.DerivationCodeSequence]
+    assert meanings == ["Class activation", "Segmentation"]
+    assert [one.ManufacturerModelName for one in first.dataset.ContributingEquipmentSequence] == [
+        *("lesion-attention", "fan-liver", "lesion-joint", "lesion-dcnn-us", "lesion-roi")
+    ]

@@ -19,6 +19,7 @@ from tests.workers.results.studies import (
     blank_header,
     by_uid,
     findings_of,
+    found_of,
     frame_of,
     paired_of,
     prompted_of,
@@ -348,6 +349,56 @@ def test_what_each_further_model_says_of_a_region_stands_under_its_own_name() ->
     assert none[:2] == ("Probability of a class of the model", "6.2 %")
     assert none[2]["Name of the class"] == "none"
     assert none[2]["Model that gives this probability"] == "lesion-roi 2.1.0"
+
+
+def test_a_found_lesion_has_a_group_with_its_size_and_who_measured_it() -> None:
+    loop = blank_header(instance=2, Rows=480, Columns=640, NumberOfFrames=20)
+    frames = [frame_of(loop, number) for number in (4, 6, 9)]
+    result = report_of(found_of(*frames, shape=(480, 640)), by_uid(loop))
+    group = groups_of(result)["lesion 1"]
+    for line in (
+        ("Algorithm Name", "lesion-attention"),
+        ("Certainty of Finding", "93.4 %"),
+        ("Long axis", "42.2 mm"),
+        ("Short axis", "31 mm"),
+        ("Area", "1030 mm2"),
+        ("Meaning of the outline", "Border of the lesion as segmented by the model"),
+        ("Model that drew the outline", "lesion-joint 1.0.0"),
+        ("Who gave the place", "A model's map of masses gave the box; no operator pointed"),
+        (
+            "Box that the model gave, in pixels of the source frame",
+            "box from 96, 180 to 224, 300 by fan-liver 1.0.0, mean probability of a mass in it 62%",
+        ),
+        ("Frames in which the lesion was outlined", "4, 6, 9 of 20"),
+    ):
+        assert line in group
+    assert ("Frames in which the lesion was outlined", "4 of 20") in groups_of(result)["lesion 2"]
+    assert not any("An operator drew" in value or "clicked" in value for _, value in group)
+    measured = [i for i in items(result.dataset) if name_of(i) in ("Long axis", "Area")]
+    for one in measured:
+        assert ("Algorithm Name", "lesion-joint") in [(name_of(i), value_of(i)) for i in items(one)]
+    names = [item.ManufacturerModelName for item in result.dataset.ContributingEquipmentSequence]
+    assert names == [
+        *("lesion-attention", "fat-multiview", "fan-liver", "lesion-joint"),
+        *("lesion-dcnn-us", "lesion-roi"),
+    ]
+
+
+def test_each_model_says_for_itself_how_likely_a_found_lesion_is_malignant() -> None:
+    result = report(found_of(FRAME, shape=(480, 640)))
+    group = next(i for i in items(result.dataset) if name_of(i) == "Measurement Group")
+    told = [
+        (value_of(item), {name_of(one): value_of(one) for one in items(item)})
+        for item in group.ContentSequence
+        if name_of(item) == "Probability of cancer"
+    ]
+    assert [value for value, _ in told] == ["71.2 %", "81.2 %", "70.3 %", "68.8 %"]
+    detector, joint, *_ = (under for _, under in told)
+    assert "Algorithm Name" not in detector, "the group's"
+    assert detector["Threshold Value"] == "51.9 %"
+    assert joint["Algorithm Name"] == "lesion-joint"
+    assert "Threshold Value" not in joint, "it is the detector's"
+    assert joint["Validation status of the model"] == JOINT_MODEL.validation_status
 
 
 def test_a_prompted_lesion_is_no_result_of_the_lesion_search() -> None:

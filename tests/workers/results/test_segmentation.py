@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from tests.workers.results.studies import (
     LATER,
     blank_header,
     by_uid,
+    found_of,
     frame_of,
     header_of,
     pixels_of,
@@ -156,3 +158,71 @@ def test_orthanc_stores_a_segmentation(tmp_path: Path) -> None:
         assert association.send_c_store(segmentation.dataset).Status == 0
         association.release()
         assert pacs.stored() == [segmentation.sop_instance_uid]
+
+
+def of_found(frames: int = 1) -> tuple[Dataset, StudyFindings, list[ResultObject]]:
+    """Header, findings and results of two lesions found in a frame, one of them in all frames."""
+    header = blank_header(NumberOfFrames=frames)
+    refs = [frame_of(header, number) for number in range(1, frames + 1)]
+    findings = found_of(*refs, shape=(480, 640))
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    return header, findings, list(build(CONTEXT, findings, by_uid(header), lambda _: pixels))
+
+
+def test_each_found_lesion_has_a_segment_that_highdicom_reads_back(tmp_path: Path) -> None:
+    header, findings, results = of_found(3)
+    segmentations = [one for one in results if one.kind == "segmentation"]
+    assert len(segmentations) == 2
+    for lesion, made_of_it in zip(findings.outlined, segmentations, strict=True):
+        assert dciodvfy(write(made_of_it, tmp_path)) == []
+        again = segread(write(made_of_it, tmp_path))
+        read = again.get_pixels_by_source_frame(header.SOPInstanceUID, [1], segment_numbers=[1])
+        assert np.array_equal(read[0, ..., 0].astype(bool), lesion.mask)
+        (described,) = again.SegmentSequence
+        assert described.SegmentLabel == lesion.tracking_id
+        assert described.SegmentAlgorithmType == "AUTOMATIC"
+        assert described.SegmentAlgorithmName == "lesion-joint"
+        names = [item.ManufacturerModelName for item in again.ContributingEquipmentSequence]
+        assert names == ["lesion-joint", "fan-liver"]
+        assert again.SeriesDescription == "AI segmentation of a suspected lesion, not reviewed"
+    assert len({one.series_instance_uid for one in segmentations}) == 1
+
+
+def test_the_report_names_the_segment_of_each_found_lesion_and_highdicom_reads_its_group(
+    tmp_path: Path,
+) -> None:
+    _, findings, results = of_found()
+    *_, report = results
+    assert dciodvfy(write(report, tmp_path)) == []
+    by_uid_of_tracking = {
+        one.dataset.SegmentSequence[0].TrackingUID: one.sop_instance_uid
+        for one in results
+        if one.kind == "segmentation"
+    }
+    content = Comprehensive3DSR.from_dataset(read_back(report, tmp_path)).content
+    groups = content.get_planar_roi_measurement_groups()
+    assert [group.tracking_identifier for group in groups] == ["lesion 1", "lesion 2"]
+    for group, lesion in zip(groups, findings.outlined, strict=True):
+        assert np.allclose(group.roi.value[:-1], np.asarray(lesion.outline), atol=0.01)
+        assert group.tracking_uid in by_uid_of_tracking
+    named = [
+        one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for one in items(report.dataset)
+        if name_of(one) == "Segmentation of this region"
+    ]
+    assert named == [by_uid_of_tracking[group.tracking_uid] for group in groups]
+
+
+def test_what_was_found_and_what_was_pointed_at_are_series_of_their_own() -> None:
+    header = blank_header()
+    pointed = prompted_of(frame_of(header), (480, 640))
+    both = replace(found_of(frame_of(header), shape=(480, 640)), prompted=pointed.prompted)
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    results = list(build(CONTEXT, both, by_uid(header), lambda _: pixels))
+    made = [one.dataset for one in results if one.kind == "segmentation"]
+    assert [one.SegmentSequence[0].SegmentLabel for one in made] == [
+        *("prompt 5", "lesion 1", "lesion 2")
+    ]
+    assert len({one.SeriesInstanceUID for one in made}) == 2
+    assert len({one.SeriesNumber for one in made}) == 2
+    assert len({one.SOPInstanceUID for one in made}) == 3

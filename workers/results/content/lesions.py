@@ -27,9 +27,11 @@ from pydicom.uid import SegmentationStorage
 
 from workers.findings import (
     Bounded,
+    FoundLesion,
     FrameReading,
     FrameRef,
     LesionFinding,
+    OutlinedLesion,
     Point,
     Prompt,
     PromptedLesion,
@@ -48,6 +50,7 @@ from workers.results.content.items import (
     percent,
     text,
     uncertainty,
+    with_properties,
 )
 from workers.results.content.provenance import algorithm, statements
 from workers.results.content.references import in_frame, source_images
@@ -85,8 +88,7 @@ def lesion_group(
         "finding_sites": [FindingSite(anatomic_location=codes.LIVER)],
         "algorithm_id": algorithm(lesion.model),
         "measurements": [
-            *_diameters(lesion),
-            *_area(lesion),
+            *_size(lesion),
             *(m for label, p in known.items() for m in _probability(terms, label, p)),
             *(m for reading in lesion.readings for m in _read(reading)),
         ],
@@ -103,7 +105,7 @@ def lesion_group(
         )
         attention = lesion.outline_kind == "attention"
         meaning = codes.OUTLINE_ATTENTION if attention else codes.OUTLINE_BORDER
-        extend(group, code(codes.OUTLINE_MEANING, meaning))
+        extend(group, code(codes.OUTLINE_MEANING, meaning), *_outlined_by(lesion))
     if lesion.diameters is not None and lesion.diameters.long_mm is None:
         extend(group, code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
     for label, p in lesion.probabilities.items():
@@ -113,6 +115,8 @@ def lesion_group(
         extend(group, *_unnamed(reading))
     if isinstance(lesion, PromptedLesion):
         extend(group, *_place(lesion.prompt))
+    if isinstance(lesion, FoundLesion):
+        extend(group, *_found_at(lesion))
     if segmentation:
         extend(
             group,
@@ -188,6 +192,8 @@ def _terms_of(findings: StudyFindings, lesion: LesionFinding) -> _Terms:
     """The lesion model's terms are not those of the joint model, which has no threshold."""
     if isinstance(lesion, PromptedLesion):
         return _Terms({}, lesion.conditions, lesion.bounds)
+    if isinstance(lesion, FoundLesion):
+        return _Terms(findings.thresholds, lesion.conditions, lesion.bounds)
     return _Terms(findings.thresholds, findings.conditions, lesion.bounds)
 
 
@@ -218,7 +224,7 @@ def _read(reading: RegionReading) -> list[Measurement]:
         for label, p in reading.probabilities.items()
         if label in codes.PROBABILITY
         for one in _probability(
-            _Terms({}, reading.conditions), label, p, model=algorithm(reading.model)
+            _Terms({}, reading.conditions, reading.bounds), label, p, model=algorithm(reading.model)
         )
     ]
     for one in found:
@@ -228,7 +234,7 @@ def _read(reading: RegionReading) -> list[Measurement]:
 
 def _unnamed(reading: RegionReading) -> list[ContentItem]:
     """The probabilities of a further model's classes that have no code."""
-    terms = _Terms({}, reading.conditions)
+    terms = _Terms({}, reading.conditions, reading.bounds)
     found = [
         item
         for label, p in reading.probabilities.items()
@@ -260,8 +266,42 @@ def _place(prompt: Prompt) -> list[ContentItem]:
     return [code(codes.PLACE_BY, by), text(codes.PLACE, str(prompt))]
 
 
-def _diameters(lesion: LesionFinding) -> list[Measurement]:
-    """Long and short axis: in mm when calibrated, else in pixels."""
+def _found_at(lesion: FoundLesion) -> list[ContentItem]:
+    """That a model gave the place, which, and in which frames of the image it was outlined."""
+    model, ((x0, y0), (x1, y1)) = lesion.located_by, lesion.box
+    place = (
+        f"box from {x0:g}, {y0:g} to {x1:g}, {y1:g} by {model.name} {model.version}, "
+        f"mean probability of a mass in it {lesion.mass:.0%}"
+    )
+    items = [
+        code(codes.PLACE_BY, codes.PLACE_BY_MODEL),
+        with_properties(text(codes.PLACE_OF_MODEL, place), *statements(model, PROPERTY)),
+    ]
+    if lesion.frame.number_of_frames > 1:
+        numbers = ", ".join(str(frame.number) for frame in lesion.seen_in)
+        items.append(text(codes.SEEN_IN, f"{numbers} of {lesion.frame.number_of_frames}"))
+    return items
+
+
+def _outlined_by(lesion: LesionFinding) -> list[ContentItem]:
+    """The model that drew the outline, and how good it is known to be, where it is not the
+    group's."""
+    if not isinstance(lesion, OutlinedLesion) or lesion.outlined_by == lesion.model:
+        return []
+    model = lesion.outlined_by
+    said = text(codes.OUTLINED_BY, f"{model.name} {model.version}")
+    return [with_properties(said, *statements(model, PROPERTY))]
+
+
+def _size(lesion: LesionFinding) -> list[Measurement]:
+    """Long and short axis and area: in mm when calibrated, else in pixels."""
+    model = None
+    if isinstance(lesion, OutlinedLesion) and lesion.outlined_by != lesion.model:
+        model = algorithm(lesion.outlined_by)
+    return [*_diameters(lesion, model), *_area(lesion, model)]
+
+
+def _diameters(lesion: LesionFinding, model: AlgorithmIdentification | None) -> list[Measurement]:
     diameters = lesion.diameters
     if diameters is None:
         return []
@@ -273,17 +313,16 @@ def _diameters(lesion: LesionFinding) -> list[Measurement]:
         found
         for name, value in ((codes.LONG_AXIS, long), (codes.SHORT_AXIS, short))
         if value is not None
-        for found in measurement(name, round(value, 1), unit)
+        for found in measurement(name, round(value, 1), unit, model=model)
     ]
 
 
-def _area(lesion: LesionFinding) -> list[Measurement]:
-    """In mm2 when calibrated, else in pixels."""
-    if not isinstance(lesion, PromptedLesion):
+def _area(lesion: LesionFinding, model: AlgorithmIdentification | None) -> list[Measurement]:
+    if not isinstance(lesion, OutlinedLesion):
         return []
     if lesion.area_mm2 is None:
-        return measurement(codes.AREA, lesion.area_pixels, codes.PIXELS)
-    return measurement(codes.AREA, round(lesion.area_mm2), codes.SQUARE_MILLIMETER)
+        return measurement(codes.AREA, lesion.area_pixels, codes.PIXELS, model=model)
+    return measurement(codes.AREA, round(lesion.area_mm2), codes.SQUARE_MILLIMETER, model=model)
 
 
 def _length(start: Point, end: Point) -> float:

@@ -1,0 +1,231 @@
+"""From attention to lesion: in the frames that the detector suspects, a map of masses says where to
+look, and the joint system draws and measures what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from models.errors import BundleError
+from models.images import Window
+from models.lesion import clicks
+from models.lesion.proposals import (
+    MOST,
+    SMALLEST,
+    Proposal,
+    Proposals,
+    is_same,
+    over_image,
+    propose,
+)
+from models.lesion.region import Box, Region
+from workers.analysis.loaded import identity
+from workers.analysis.outlining import Outline, Outliner
+from workers.analysis.pathway import in_frame
+from workers.analysis.regions import RegionReader
+from workers.findings import (
+    Abstention,
+    Bounded,
+    FoundLesion,
+    Frame,
+    ModelIdentity,
+    Reason,
+    RegionReading,
+)
+from workers.rounding import beside_threshold
+from workers.stages import Stages
+
+SIZE = "lesion size"
+MALIGNANCY = "found malignancy"
+STAGE = "outline"
+_SYSTEM = "frame.fan_liver"
+_THRESHOLD = 0.5  # where the card has none
+TOO_SMALL = f"smaller than {SMALLEST:.1%} of the fan, as good as no outlined mass of the public set"
+TOO_MANY = f"beyond the {MOST} that the detector attended to most in their frame"
+
+
+def check_maps_masses(bundle: Bundle) -> None:
+    """Raises BundleError for a bundle that has no map of masses."""
+    if bundle.system != _SYSTEM or "mass" not in bundle.labels:
+        raise BundleError(
+            f"bundle {bundle.name!r} of the system {bundle.system!r} finds no masses: name one of "
+            f"{_SYSTEM!r} with the label 'mass' in analysis.fan_liver_bundle, or none"
+        )
+
+
+@dataclass(frozen=True)
+class Suspected:
+    """A frame that reaches the detector's threshold.
+
+    probabilities, conditions, model, bounds : of the detector. attention : (h, w) 0..1, one value
+    per cell of ``window``, in pixels of the frame's image.
+    """
+
+    frame: Frame
+    probabilities: dict[str, float]
+    conditions: dict[str, str]
+    model: ModelIdentity
+    attention: NDArray[np.float32]
+    window: Window
+    bounds: dict[str, Bounded] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A lesion outlined in one frame. ``lesion`` has no name yet.
+
+    box : of the outline, others : of the further outlines in the frame, in pixels of its image
+    rank : the frame's lesion probability times the mean of the map of masses: what decides in which
+    frame a lesion is shown best
+    """
+
+    lesion: FoundLesion
+    rank: float
+    image: NDArray[np.uint8]
+    box: Box
+    others: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one suspected frame shows, the most attended first; ``reason`` and ``detail`` say why
+    nothing. small, further : parts of the map that were not followed, for their size or rank."""
+
+    sightings: tuple[Sighting, ...]
+    reason: Reason | None = None
+    detail: str = ""
+    small: int = 0
+    further: int = 0
+
+
+class MassMap:
+    """Where in a frame a mass may lie; a bundle without such a map is a BundleError."""
+
+    def __init__(self, system: Any, bundle: Bundle) -> None:
+        check_maps_masses(bundle)
+        self.model = identity(bundle)
+        self._system = system
+        row = bundle.card.get("thresholds", {}).get("mass", {})
+        self.threshold = float(row.get("probability", _THRESHOLD))
+
+    def propose(self, suspected: Sequence[Suspected]) -> Iterator[Proposals]:
+        """Of each frame the parts of the map within fan and liver, where these are known."""
+        anatomies = self._system.read([one.frame.image for one in suspected])
+        for one, anatomy in zip(suspected, anatomies, strict=True):
+            shape = (one.frame.image.shape[0], one.frame.image.shape[1])
+            attention = over_image(one.attention, one.window, shape)
+            yield propose(anatomy.mass, anatomy.tissue(shape), attention, self.threshold)
+
+
+class Finder:
+    """Finds, outlines and reads the lesions of suspected frames."""
+
+    def __init__(
+        self,
+        masses: MassMap,
+        outliner: Outliner,
+        readers: Sequence[RegionReader],
+        stages: Stages,
+    ) -> None:
+        self._masses = masses
+        self._outliner = outliner
+        self._readers = readers
+        self._stages = stages
+
+    @property
+    def models(self) -> tuple[ModelIdentity, ModelIdentity]:
+        """Of the map of masses and of the outlines."""
+        return self._masses.model, self._outliner.model
+
+    def look(self, suspected: Sequence[Suspected]) -> list[Look]:
+        """One per frame, in order."""
+        with self._stages.stage(STAGE):
+            proposed = self._masses.propose(suspected)
+            return [self._look(*pair) for pair in zip(suspected, proposed, strict=True)]
+
+    def read(self, sighting: Sighting) -> tuple[FoundLesion, list[Abstention]]:
+        """The lesion with what every further model says of it, and which of them said nothing."""
+        lesion, silent = sighting.lesion, []
+        found = list(lesion.readings)
+        if not found and self._outliner.speaks_of_malignancy:
+            silent.append(self._outliner.model)
+        region = Region(sighting.image, sighting.box, others=sighting.others)
+        with self._stages.stage(STAGE):
+            for reader in self._readers:
+                if (reading := reader.read(region)) is None:
+                    silent.append(reader.model)
+                else:
+                    found.append(reading)
+        return replace(lesion, readings=tuple(found)), [
+            Abstention(MALIGNANCY, Reason.NO_NUMBER, in_frame(lesion.frame, model.name))
+            for model in silent
+        ]
+
+    def _look(self, suspected: Suspected, proposals: Proposals) -> Look:
+        unfollowed = {"small": proposals.small, "further": proposals.further}
+        if not proposals.kept:
+            detail = beside_threshold(proposals.highest, self._masses.threshold)
+            if proposals.small:
+                detail = f"those that do are too small: {proposals.small}"
+            return Look((), Reason.NOT_OUTLINED, detail, **unfollowed)
+        outlined: list[tuple[Proposal, Outline]] = []
+        for proposal in proposals.kept:
+            outline = self._outliner.outline(suspected.frame, clicks.Prompt(box=proposal.box))
+            if outline is not None and not any(
+                is_same(outline.mask, one.mask) for _, one in outlined
+            ):
+                outlined.append((proposal, outline))
+        if not outlined:
+            return Look((), Reason.NOTHING_OUTLINED, "in a box that was proposed", **unfollowed)
+        sightings = [self._sighting(suspected, *one) for one in outlined]
+        boxes = [one.box for one in sightings]
+        return Look(
+            tuple(
+                replace(one, others=tuple(boxes[:place] + boxes[place + 1 :]))
+                for place, one in enumerate(sightings)
+            ),
+            **unfollowed,
+        )
+
+    def _sighting(self, suspected: Suspected, proposal: Proposal, outline: Outline) -> Sighting:
+        frame = suspected.frame
+        left, top = frame.window[:2]
+        x0, y0, x1, y1 = (round(value, 1) for value in proposal.box)
+        lesion = FoundLesion(
+            tracking_id="",
+            frame=frame.ref,
+            outline=outline.border,
+            outline_kind="segmentation",
+            probabilities=suspected.probabilities,
+            bounds=suspected.bounds,
+            model=suspected.model,
+            diameters=outline.diameters,
+            readings=self._malignancy(outline),
+            mask=outline.mask,
+            area_pixels=outline.area_pixels,
+            area_mm2=outline.area_mm2,
+            outlined_by=self._outliner.model,
+            conditions=suspected.conditions,
+            box=((x0 + left, y0 + top), (x1 + left, y1 + top)),
+            mass=proposal.mass,
+            located_by=self._masses.model,
+            seen_in=(frame.ref,),
+        )
+        rank = suspected.probabilities["lesion"] * proposal.mass
+        return Sighting(lesion, rank, frame.image, outline.box)
+
+    def _malignancy(self, outline: Outline) -> tuple[RegionReading, ...]:
+        """The joint system's own, beside the detector's and never mixed with it."""
+        if not outline.probabilities or not outline.are_numbers:
+            return ()
+        place = f"in a box that {self._masses.model.name} gave, not an operator"
+        conditions = {
+            label: f"{self._outliner.condition(label)}; {place}" for label in outline.probabilities
+        }
+        said = outline.probabilities, conditions, outline.bounds
+        return (RegionReading(self._outliner.model, *said),)

@@ -19,12 +19,14 @@ from workers.analysis.plan import (
     JOINT,
     PATHWAYS,
     READS,
+    VIEW,
     Opener,
     Plan,
     plan,
 )
 from workers.analysis.prompted import PromptedPathway, check_outlines
 from workers.analysis.regions import READERS, factors_of
+from workers.analysis.view import FrameViews, check_views
 from workers.findings import (
     Abstention,
     Dropped,
@@ -42,6 +44,7 @@ __all__ = [
     "GATE",
     "PATHWAYS",
     "READERS",
+    "VIEW",
     "Asked",
     "LoadedModels",
     "Plan",
@@ -49,6 +52,7 @@ __all__ = [
     "check_gate",
     "check_outlines",
     "check_reads_indices",
+    "check_views",
     "factors_of",
     "identity",
     "plan",
@@ -84,11 +88,13 @@ def analyse(
     abstentions: list[Abstention] = []
     opener = Opener(chosen, models, settings, stages, abstentions)
     gate = opener.open(GATE, FrameGate)
+    views = opener.open(VIEW, FrameViews)
     pathways = _pathways(opener, settings)
     used: list[FrameRef] = []
     left_out = list(dropped)
     refused: list[Dropped] = []
-    for batch in _passed(_batches(frames, left_out, stages), gate, refused, stages):
+    passed = _passed(_batches(frames, left_out, stages), gate, refused, stages)
+    for batch in _with_views(passed, views, stages):
         used += [frame.ref for frame in batch]
         for name, pathway in pathways.items():
             with stages.stage(name):
@@ -132,9 +138,14 @@ def analyse(
         heatmaps=(*lesion.heatmaps, *index.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
-        notes=(*notes, *beside(index.hepatorenal, fat.fat)),
+        notes=(
+            *notes,
+            *(views.notes() if views else ()),
+            *beside(index.hepatorenal, fat.fat),
+        ),
         joint_model=model(JOINT),
         gate_model=gate.model if gate else None,
+        view_model=views.model if views else None,
         prompted=outlined.prompted,
         hepatorenal_model=model(HEPATORENAL),
         hepatorenal=index.hepatorenal,
@@ -189,6 +200,17 @@ def _passed(
             refused += none
         if batch:
             yield batch
+
+
+def _with_views(
+    batches: Iterable[list[Frame]], views: FrameViews | None, stages: Stages
+) -> Iterator[list[Frame]]:
+    """The batches, their frames with the views that a model names."""
+    for batch in batches:
+        if views is not None:
+            with stages.stage(VIEW):
+                batch = views.name(batch)
+        yield batch
 
 
 def _noted(

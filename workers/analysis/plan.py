@@ -20,6 +20,7 @@ from workers.analysis.pathway import AskedPathway, Pathway
 from workers.analysis.prompted import SUBJECT as PROMPTED
 from workers.analysis.prompted import PromptedPathway
 from workers.analysis.regions import READERS
+from workers.analysis.view import SUBJECT as LIVER_VIEW
 from workers.findings import Abstention, Reason
 from workers.stages import Stages
 
@@ -31,7 +32,7 @@ PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
     "lesion": LesionPathway,
     "fat": FatPathway,
 }
-GATE, JOINT, HEPATORENAL = "gate", "joint", "hepatorenal"
+GATE, VIEW, JOINT, HEPATORENAL = "gate", "view", "joint", "hepatorenal"
 ASKED: dict[str, Callable[[Any, Bundle], AskedPathway]] = {
     JOINT: PromptedPathway,
     HEPATORENAL: HepatorenalPathway,
@@ -43,6 +44,7 @@ READS = {"point": JOINT, "box": JOINT, "hepatorenal": HEPATORENAL}
 
 _SUBJECTS = {
     GATE: LIVER_CHECK,
+    VIEW: LIVER_VIEW,
     JOINT: PROMPTED,
     HEPATORENAL: INDEX,
     **dict.fromkeys(READERS, "malignancy"),
@@ -70,7 +72,7 @@ def plan(models: LoadedModels, settings: Analysis, kinds: Iterable[str] = ()) ->
     where there is one of their ``kinds``."""
     prompts = set(kinds)
     wanted = {READS[kind] for kind in prompts} | {*(READERS if "box" in prompts else ())}
-    names = (GATE, *PATHWAYS, *(name for name in (*ASKED, *READERS) if name in wanted))
+    names = (GATE, VIEW, *PATHWAYS, *(name for name in (*ASKED, *READERS) if name in wanted))
     bundles = settings.bundles
     return Plan({name: models.verify(bundles[name]) for name in names if name in bundles})
 

@@ -155,8 +155,8 @@ def test_the_gate_is_trained_and_evaluated_by_command(node: Node, tmp_path: Path
 @pytest.mark.timeout(600)
 def test_the_views_are_trained_and_evaluated_by_command(node: Node, tmp_path: Path) -> None:
     folders = [tmp_path / "learned", tmp_path / "unseen"]
-    for seed, folder in enumerate(folders):
-        counted = ("--participants", "6", "--seed", str(seed), "--processes", "1")
+    for people, folder in zip((6, 2), folders, strict=True):
+        counted = ("--participants", str(people), "--seed", str(people), "--processes", "1")
         made = node("models", "simulate", "--out", str(folder), *counted)
         assert made.status == 0, made.err
     run = tmp_path / "run"
@@ -174,8 +174,8 @@ def test_the_views_are_trained_and_evaluated_by_command(node: Node, tmp_path: Pa
     assert (run / "evaluation.html").is_file()
     held = node("models", "evaluate", str(run), "--data", str(folders[1]), "--json")
     assert held.status == 0, held.err
-    check(held.json, "accuracy", 24)
-    assert held.json["figures"]["accuracy"]["value"] > 0.4, "a guess is right once in four"
+    check(held.json, "accuracy", 8)
+    assert held.json["figures"]["accuracy"]["value"] > 0.5, "a guess is right once in four"
     assert not any("learned from" in note for note in held.json["notes"])
 
 

@@ -158,4 +158,6 @@ def test_a_named_view_keeps_what_was_said_of_the_frame(settings: Analysis, tmp_p
     (named,) = FrameViews(models.system(bundle), bundle).name([frame])
     assert named.view in VIEWS
     assert named.view_by_model
-    assert named.view_note.startswith("no element names a liver view; named by view 0.0.1, proba")
+    assert named.view_note.startswith(
+        "no element names a liver view; named by view 0.0.1 (simulated data only), probability "
+    )

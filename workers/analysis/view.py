@@ -45,17 +45,19 @@ class FrameViews:
         if not self._asked:
             return ()
         return (
-            f"DICOM names no view of {self._asked} of the frames. {self.model.name} "
-            f"{self.model.version} ({self.model.validation_status}) named that of {self._named}; "
-            f"of the other {self._asked - self._named} it is not known.",
+            f"DICOM names no view of {self._asked} of the frames. {self._model()} named that of "
+            f"{self._named}; of the other {self._asked - self._named} it is not known.",
         )
+
+    def _model(self) -> str:
+        return f"{self.model.name} {self.model.version} ({self.model.validation_status})"
 
     def _told(self, frame: Frame, reading: Any) -> Frame:
         if reading.view is None:
             return frame
         self._named += 1
         probability = reading.probabilities[reading.view]
-        note = f"named by {self.model.name} {self.model.version}, probability {probability:.2f}"
+        note = f"named by {self._model()}, probability {probability:.2f}"
         both = "; ".join(filter(None, (frame.view_note, note)))
         return replace(frame, view=reading.view, view_note=both, view_by_model=True)
 

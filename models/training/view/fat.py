@@ -44,7 +44,7 @@ def worth_to_fat(
     participants, fat, owner = fat_of_participants(cases)
     bundle = load_bundle(ESTIMATOR)
     estimator = MultiviewFat.load(bundle, options.device)
-    views = {
+    views: dict[str, list[str | None]] = {
         "said": [case.view for case in cases],
         "named": [samples.views[called[place]] if named[place] else None for place in rows],
         "unknown": [None] * len(rows),

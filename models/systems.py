@@ -143,6 +143,16 @@ SYSTEMS: Mapping[str, System] = {
             wants="kind on images of anything but a liver, and images of livers without it",
             takes=("backbone", "init", "folds", "extra"),
         ),
+        System(
+            name="view",
+            title="which of the four liver views",
+            paper="none of the papers; the views are those of 5",
+            bundle="view",
+            reads="frame.view",
+            protocol="models.training.view",
+            wants="view; fat_percent to see what naming it is worth to the fat estimate",
+            takes=("backbone", "init", "folds", "extra"),
+        ),
     )
 }
 

@@ -28,6 +28,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "joint": findings.joint_model,
         "fan_liver": findings.fan_liver_model,
         "gate": findings.gate_model,
+        "view": findings.view_model,
         "hepatorenal": findings.hepatorenal_model,
     }
     record: dict[str, Any] = {
@@ -127,4 +128,5 @@ def _fat(findings: StudyFindings) -> dict[str, Any] | None:
         "views": findings.fat.views,
         "frames_of_unknown_view": findings.fat.frames_of_unknown_view,
         "frames_not_counted": findings.fat.frames_not_counted,
+        "frames_of_named_view": findings.fat.frames_of_named_view,
     }

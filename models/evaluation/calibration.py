@@ -72,3 +72,17 @@ def calibration_error(truth: Floats, probability: Floats, bins: int = 10) -> flo
             gap = np.average(probability[chosen] - truth[chosen], weights=weight[chosen])
             total += abs(float(gap)) * float(weight[chosen].sum())
     return total / float(weight.sum())
+
+
+def confidence_error(right: Floats, probability: Floats, bins: int = 10) -> float:
+    """Expected calibration error of several classes (Guo et al. 2017): over equal bins of the
+    likeliest class's probability, its mean against the share of right calls.
+
+    right : (n,) 1 where the likeliest class was the right one. probability : (n,) its own.
+    """
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float((probability[chosen] - right[chosen]).sum()))
+        for chosen in (index == number for number in range(bins))
+    ]
+    return sum(gaps) / len(right)

@@ -37,6 +37,8 @@ TITLES: Mapping[str, str] = {
     "fat_limit_low": "Fat, lower limit of agreement (%)",
     "fat_limit_high": "Fat, upper limit of agreement (%)",
     "gate_auroc": "Image is a liver, AUC",
+    "named": "Frames that get a view, share",
+    "named_of_unsaid_view": "Of frames whose view nobody said, share that gets one",
 }
 """What a page calls a figure; others are called by their name."""
 

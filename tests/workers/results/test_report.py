@@ -181,6 +181,23 @@ def test_frames_that_did_not_count_are_counted() -> None:
     assert ("Frames of unknown view that did not count", "3 {frames}") in lines
 
 
+def test_views_that_a_model_named_are_counted_and_only_there() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    assert findings.fat is not None
+    fat = replace(findings.fat, frames_of_named_view=2)
+    lines = said(report(replace(findings, fat=fat, view_model=JOINT_MODEL)))
+    assert ("Frames whose view a model named", "2 {frames}") in lines
+    views = "hepatorenal, subcostal; a model named that of 2 of the frames"
+    assert ("Image View", views) in lines
+    assert "Frames whose view a model named" not in dict(said(report(findings)))
+
+
+def test_the_model_that_names_views_is_among_the_equipment() -> None:
+    findings = replace(findings_of([FRAME], WINDOW), view_model=JOINT_MODEL)
+    devices = [one.DeviceUID for one in report(findings).dataset.ContributingEquipmentSequence]
+    assert weights_uid(JOINT_MODEL.digest) in devices
+
+
 def test_every_model_result_carries_its_standing() -> None:
     result = report(findings_of([FRAME], WINDOW))
     groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from models.backbones import BACKBONES, build_backbone
 from models.fat.multiview import ESTIMATORS, QUANTITIES, VIEWS
 from models.fat.scope import Scope
+from models.frame.fan_liver_network import FanLiverNetwork
 from models.frame.gate import Head
 from models.frame.view import Head as ViewHead
 from models.lesion.dcnn_us_network import LesionBackgroundNetwork
@@ -65,6 +67,33 @@ def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
         folder / "gate",
         build_backbone(BACKBONE).state_dict() | open_gate.tensors(),
         common | {"system": "frame.gate", "labels": ["foreign"], "preprocessing": {}},
+    )
+    return folder
+
+
+def write_fan_liver(folder: Path, seed: int = 1, *, mass: float = 0.75) -> Path:
+    """``fan-liver`` in ``folder``: fan and liver are everywhere, and so is a mass with this
+    probability; the card's threshold is 0.4. The weights below, which say nothing, are drawn by
+    ``seed``."""
+    torch.manual_seed(seed)
+    structures = ["fan", "liver", "mass"]
+    network = FanLiverNetwork(BACKBONE, structures)
+    with torch.no_grad():
+        network.maps.weight.zero_()
+        network.maps.bias.copy_(torch.tensor([9.0, 9.0, math.log(mass / (1 - mass))]))
+    write_bundle(
+        folder / "fan-liver",
+        network.state_dict(),
+        {
+            "system": "frame.fan_liver",
+            "version": "0.0.1",
+            "backbone": BACKBONE,
+            "labels": structures,
+            "lacks": ["malignant"],
+            "validation_status": "simulated data only",
+            "preprocessing": {},
+            "thresholds": {"mass": {"probability": 0.4}},
+        },
     )
     return folder
 

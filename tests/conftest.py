@@ -62,6 +62,14 @@ def region_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_region_bundles(tmp_path_factory.mktemp("region_bundles"), seed=0)
 
 
+@pytest.fixture(scope="session")
+def fan_liver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A map of masses that marks all of a frame: the joint system is asked for the whole of it."""
+    from tests.bundles import write_fan_liver
+
+    return write_fan_liver(tmp_path_factory.mktemp("fan_liver"))
+
+
 def _migrated_sqlite(folder: Path) -> Path:
     file = folder / "migrated.sqlite"
     if not file.exists():

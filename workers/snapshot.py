@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from node.settings import Analysis
+from workers.answer import study_answer
 from workers.findings import (
     FoundLesion,
     LesionFinding,
@@ -48,6 +49,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                 }
                 for reading in findings.readings
             ],
+            "answer": _answer(findings),
             "lesions": [_lesion(lesion) for lesion in findings.lesions],
             "prompted": [_prompted(lesion) for lesion in findings.prompted],
             "hepatorenal": asdict(findings.hepatorenal) if findings.hepatorenal else None,
@@ -59,6 +61,14 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
     }
     finite: dict[str, Any] = _finite(record)
     return finite
+
+
+def _answer(findings: StudyFindings) -> dict[str, Any] | None:
+    """Of the study, with the sentences that the report has."""
+    if (answer := study_answer(findings)) is None:
+        return None
+    said = {"suspected": answer.suspected, "sentences": answer.sentences}
+    return said | asdict(answer)
 
 
 def _lesion(lesion: LesionFinding) -> dict[str, Any]:

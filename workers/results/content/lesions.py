@@ -25,10 +25,10 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import SegmentationStorage
 
+from workers.answer import study_answer
 from workers.findings import (
     Bounded,
     FoundLesion,
-    FrameReading,
     FrameRef,
     LesionFinding,
     OutlinedLesion,
@@ -133,20 +133,21 @@ def lesion_group(
 
 
 def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSequence | None:
-    """TID 1501: how many frames were searched, the highest probability, and the threshold.
+    """TID 1501: how many frames and images were searched, how many of them suspect a lesion, the
+    highest probability of one and its threshold, and what the study's answer is.
 
     Also, and above all, when no lesion was found. None when no frame was searched.
     """
-    model = findings.lesion_model
-    if model is None or not findings.readings:
+    model, answer = findings.lesion_model, study_answer(findings)
+    if model is None or answer is None:
         return None
-    highest = _highest(findings.readings)
-    measurements = []
-    if highest is not None:
-        p = highest.probabilities["lesion"]
-        terms = _Terms(findings.thresholds, findings.conditions, highest.bounds)
-        measurements += _probability(terms, "lesion", p, codes.MAXIMUM)
-    measurements += measurement(codes.FRAMES_EXAMINED, len(findings.readings), codes.FRAMES)
+    terms = _Terms(findings.thresholds, findings.conditions, answer.bounds)
+    counts = (
+        (codes.FRAMES_EXAMINED, answer.frames, codes.FRAMES),
+        (codes.FRAMES_SUSPECTING, answer.suspecting_frames, codes.FRAMES),
+        (codes.IMAGES_EXAMINED, answer.images, codes.IMAGES),
+        (codes.IMAGES_SUSPECTING, answer.suspecting_images, codes.IMAGES),
+    )
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=tracking_uid(context.result_key, "lesion search"), identifier="Lesion search"
@@ -154,17 +155,20 @@ def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSeq
         finding_type=codes.LESION_SEARCH,
         finding_sites=[FindingSite(anatomic_location=codes.LIVER)],
         algorithm_id=algorithm(model),
-        measurements=measurements,
-        source_images=source_images([highest.frame] if highest else []),
+        measurements=[
+            *_probability(terms, "lesion", answer.highest, codes.MAXIMUM),
+            *(one for count in counts for one in measurement(*count)),
+        ],
+        source_images=source_images([answer.frame]),
     )
-    outcome = codes.SUSPECTED_LESION if findings.lesions else codes.NO_LESION
-    extend(group, code(codes.SEARCH_RESULT, outcome), *statements(model))
+    outcome = codes.SUSPECTED_LESION if answer.suspected else codes.NO_LESION
+    extend(
+        group,
+        code(codes.SEARCH_RESULT, outcome),
+        *(text(codes.STUDY_ANSWER, sentence) for sentence in answer.sentences),
+        *statements(model),
+    )
     return group
-
-
-def _highest(readings: tuple[FrameReading, ...]) -> FrameReading | None:
-    scored = [r for r in readings if math.isfinite(r.probabilities.get("lesion", math.nan))]
-    return max(scored, key=lambda r: r.probabilities["lesion"], default=None)
 
 
 @dataclass(frozen=True)

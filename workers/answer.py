@@ -1,0 +1,123 @@
+"""What a study's frames say together of focal lesions, and how they came to it.
+
+Every frame speaks that passed the gate and for which the detector gave a number. One frame that
+reaches the threshold is enough: a sweep shows a lesion in few of its frames, so no vote is taken
+and nothing is averaged. That has a price, which is said: the more frames, the likelier one of them
+is wrong. The highest probability is quoted as that of its frame; the study has none of its own,
+for neighbouring frames are no independent witnesses, and nobody measured how they depend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from workers.findings import Bounded, FoundLesion, FrameRef, OutlinedLesion, StudyFindings
+from workers.rounding import beside_threshold
+
+
+@dataclass(frozen=True)
+class StudyAnswer:
+    """frames, images : how many spoke. suspecting_frames, suspecting_images : those that reach
+    ``threshold``, an image by one frame at least. divided_images : of which other frames do not.
+    highest : the largest probability, of ``frame``; bounds : by label, its interval there. outlined : findings with a border. attended :
+    those that are only where the detector looked. linked : findings of several frames.
+    images_with_findings : of how many images all these are.
+    """
+
+    frames: int
+    images: int
+    suspecting_frames: int
+    suspecting_images: int
+    divided_images: int
+    threshold: float
+    highest: float
+    frame: FrameRef
+    bounds: Mapping[str, Bounded] = field(default_factory=dict)
+    outlined: int = 0
+    attended: int = 0
+    linked: int = 0
+    images_with_findings: int = 0
+
+    @property
+    def suspected(self) -> bool:
+        """The study's answer."""
+        return self.suspecting_frames > 0
+
+    @property
+    def divided(self) -> bool:
+        """Whether some frames say yes and others no."""
+        return 0 < self.suspecting_frames < self.frames
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The answer, how the frames came to it, and what was found, for the report."""
+        return tuple(self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
+        frames, images = _count(self.frames, "frame"), _count(self.images, "image")
+        if self.suspected:
+            yield (
+                f"Lesion suspected in {self.suspecting_frames} of {frames}, in "
+                f"{self.suspecting_images} of {images}."
+            )
+        else:
+            yield f"No lesion suspected: none of {frames} of {images} reaches the threshold."
+        if self.divided:
+            where = f" within {_count(self.divided_images, 'image')}" if self.divided_images else ""
+            yield (
+                f"The frames disagree{where}. One that reaches the threshold decides for the "
+                "study, for a sweep shows a lesion in few of its frames; the more frames, the "
+                "likelier one of them is wrong."
+            )
+        beside = beside_threshold(self.highest, self.threshold)
+        yield (
+            f"The highest probability is {beside}, of frame {self.frame.number} of "
+            f"{self.frame.sop_instance_uid}. It is that frame's; none was computed for the study."
+        )
+        if self.suspected:
+            yield (
+                f"{_count(self.outlined + self.attended, 'finding')}: {self.outlined} outlined and "
+                f"measured, {self.attended} only where the detector looked."
+            )
+        if self.linked:
+            yield "Outlines that overlap from frame to frame of an image are one finding."
+        if self.images_with_findings > 1:
+            yield (
+                "Findings of different images were not merged: images have no position relative to "
+                "each other, so one lesion may stand here more than once."
+            )
+
+
+def study_answer(findings: StudyFindings) -> StudyAnswer | None:
+    """What the frames and the lesions come to; None where no frame spoke."""
+    threshold, lesions = findings.thresholds.get("lesion"), findings.lesions
+    readings = [r for r in findings.readings if math.isfinite(r.probabilities["lesion"])]
+    if threshold is None or not readings:
+        return None
+    verdicts: dict[str, list[bool]] = {}
+    for one in readings:
+        of_image = verdicts.setdefault(one.frame.sop_instance_uid, [])
+        of_image.append(one.probabilities["lesion"] >= threshold)
+    strongest = max(readings, key=lambda one: one.probabilities["lesion"])
+    outlined = [one for one in lesions if isinstance(one, OutlinedLesion)]
+    return StudyAnswer(
+        frames=len(readings),
+        images=len(verdicts),
+        suspecting_frames=sum(map(sum, verdicts.values())),
+        suspecting_images=sum(map(any, verdicts.values())),
+        divided_images=sum(any(said) and not all(said) for said in verdicts.values()),
+        threshold=threshold,
+        highest=strongest.probabilities["lesion"],
+        frame=strongest.frame,
+        bounds=strongest.bounds,
+        outlined=len(outlined),
+        attended=len(lesions) - len(outlined),
+        linked=sum(isinstance(one, FoundLesion) and len(one.seen_in) > 1 for one in lesions),
+        images_with_findings=len({one.frame.sop_instance_uid for one in lesions}),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

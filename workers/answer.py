@@ -21,9 +21,9 @@ from workers.rounding import beside_threshold
 class StudyAnswer:
     """frames, images : how many spoke. suspecting_frames, suspecting_images : those that reach
     ``threshold``, an image by one frame at least. divided_images : of which other frames do not.
-    highest : the largest probability, of ``frame``; bounds : by label, its interval there. outlined : findings with a border. attended :
-    those that are only where the detector looked. linked : findings of several frames.
-    images_with_findings : of how many images all these are.
+    highest : the largest probability, of ``frame``; bounds : by label, its interval there.
+    outlined : findings with a border. attended : those that are only where the detector looked.
+    linked : findings of several frames. images_with_findings : of how many images all these are.
     """
 
     frames: int

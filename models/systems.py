@@ -143,8 +143,31 @@ SYSTEMS: Mapping[str, System] = {
             wants="kind on images of anything but a liver, and images of livers without it",
             takes=("backbone", "init", "folds", "extra"),
         ),
+        System(
+            name="view",
+            title="which of the four liver views",
+            paper="none of the papers; the views are those of 5",
+            bundle="view",
+            reads="frame.view",
+            protocol="models.training.view",
+            wants="view; fat_percent to see what naming it is worth to the fat estimate",
+            takes=("backbone", "init", "folds", "extra"),
+        ),
     )
 }
+
+
+FINDINGS = System(
+    name="findings",
+    title="detector, map of masses and outlines together, as the node reads a frame",
+    paper="1 and 4, joined",
+    bundle="",
+    reads="",
+    protocol="models.training.findings",
+    wants="class; outline (the fan), liver and mass",
+    takes=("init", "epochs", "folds", "extra"),
+)
+"""No system of its own: a protocol over three, which `evaluate` takes and `train` does not."""
 
 
 def system(name: str) -> System:

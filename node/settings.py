@@ -169,6 +169,12 @@ class Analysis(Section):
     gate_bundle: str = Field(
         "gate", description="refuses frames that show no liver; empty: none is refused"
     )
+    # Off: on 160 simulated participants the fat estimate goes with their fat by a Spearman of 0.868
+    # with views named by the model, and of 0.895 without; real frames it mostly does not know.
+    view_bundle: str = Field(
+        "",
+        description="names the liver view where DICOM is silent, as view; empty: it is unknown",
+    )
     hepatorenal_bundle: str = Field(
         "fat-hepatorenal",
         description="reads the pairs that `hepanode studies hepatorenal` points at",

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from models.backbones import BACKBONES, build_backbone
-from models.fat.multiview import ESTIMATORS, QUANTITIES
+from models.fat.multiview import ESTIMATORS, QUANTITIES, VIEWS
 from models.fat.scope import Scope
 from models.frame.fan_liver_network import FanLiverNetwork
 from models.frame.gate import Head
+from models.frame.view import Head as ViewHead
 from models.lesion.dcnn_us_network import LesionBackgroundNetwork
 from models.lesion.network import AttentionNetwork
 from models.lesion.roi_network import RoiNetwork
@@ -140,6 +141,34 @@ def write_region_bundles(folder: Path, seed: int) -> Path:
         common | {"system": "lesion.roi", "labels": classes},
     )
     return folder
+
+
+def write_view_bundle(folder: Path, seed: int, *, limit: float = 0.0) -> Path:
+    """``view`` in ``folder``, drawn by ``seed``: it knows the view of every frame of which the
+    likeliest has a probability of ``limit``."""
+    generator = np.random.default_rng(seed)
+    channels = BACKBONES[BACKBONE].channels
+    head = ViewHead(
+        generator.normal(size=(len(VIEWS), channels)).astype(np.float32),
+        np.zeros(len(VIEWS), np.float32),
+        _endless(channels),
+        limit,
+    )
+    torch.manual_seed(seed)
+    write_bundle(
+        folder / "view",
+        build_backbone(BACKBONE).state_dict() | head.tensors(),
+        {
+            "version": "0.0.1",
+            "backbone": BACKBONE,
+            "system": "frame.view",
+            "labels": list(VIEWS),
+            "lacks": [],
+            "preprocessing": {},
+            "validation_status": "simulated data only",
+        },
+    )
+    return folder / "view"
 
 
 def _endless(channels: int) -> Scope:

@@ -10,10 +10,10 @@ for neighbouring frames are no independent witnesses, and nobody measured how th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from workers.findings import FoundLesion, FrameRef, OutlinedLesion, StudyFindings
+from workers.findings import Bounded, FoundLesion, FrameRef, OutlinedLesion, StudyFindings
 from workers.rounding import beside_threshold
 
 
@@ -21,9 +21,9 @@ from workers.rounding import beside_threshold
 class StudyAnswer:
     """frames, images : how many spoke. suspecting_frames, suspecting_images : those that reach
     ``threshold``, an image by one frame at least. divided_images : of which other frames do not.
-    highest : the largest probability, of ``frame``. outlined : findings with a border. attended :
-    those that are only where the detector looked. linked : findings of several frames.
-    images_with_findings : of how many images all these are.
+    highest : the largest probability, of ``frame``; bounds : by label, its interval there.
+    outlined : findings with a border. attended : those that are only where the detector looked.
+    linked : findings of several frames. images_with_findings : of how many images all these are.
     """
 
     frames: int
@@ -34,6 +34,7 @@ class StudyAnswer:
     threshold: float
     highest: float
     frame: FrameRef
+    bounds: Mapping[str, Bounded] = field(default_factory=dict)
     outlined: int = 0
     attended: int = 0
     linked: int = 0
@@ -110,6 +111,7 @@ def study_answer(findings: StudyFindings) -> StudyAnswer | None:
         threshold=threshold,
         highest=strongest.probabilities["lesion"],
         frame=strongest.frame,
+        bounds=strongest.bounds,
         outlined=len(outlined),
         attended=len(lesions) - len(outlined),
         linked=sum(isinstance(one, FoundLesion) and len(one.seen_in) > 1 for one in lesions),

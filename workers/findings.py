@@ -114,6 +114,14 @@ class Spacing:
 
 
 @dataclass(frozen=True)
+class Pooled:
+    """network : digest of backbone and weights. values : (C,) its pooled features of an image."""
+
+    network: str
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Frame:
     """A decoded B-mode frame.
 
@@ -121,7 +129,9 @@ class Frame:
     source : (rows, columns, 3) uint8 RGB, the whole frame as a viewer shows it
     window : x0, y0, x1, y1 of ``image`` in ``source``
     spacing : of the region that holds the window; None: not calibrated, ``spacing_note`` says why
-    view : one of ``models.fat`` views, None where DICOM is silent
+    view : one of ``models.fat`` views, None where it is not known
+    view_by_model : whether a model named the view, for DICOM is silent
+    pooled : what the gate's network makes of the image, for who asks the same of it
     """
 
     ref: FrameRef
@@ -132,6 +142,8 @@ class Frame:
     spacing_note: str = ""
     view: str | None = None
     view_note: str = ""
+    view_by_model: bool = False
+    pooled: Pooled | None = None
 
 
 @dataclass(frozen=True)
@@ -164,11 +176,13 @@ class RegionReading:
 
     probabilities : label to 0..1, only labels that the model was trained on
     conditions : by label, what its probability takes for granted
+    bounds : by label, its probability with the 95 % interval of its calibration, where one is known
     """
 
     model: ModelIdentity
     probabilities: dict[str, float]
     conditions: dict[str, str]
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,7 @@ class LesionFinding:
         of the lesion and not to be measured) or 'segmentation'
     probabilities : label to 0..1, only labels that the model was trained on
     readings : what further models say of the outlined region, each for itself
+    bounds : by label, its probability with the 95 % interval of its calibration, where one is known
     """
 
     tracking_id: str
@@ -189,6 +204,7 @@ class LesionFinding:
     model: ModelIdentity
     diameters: Diameters | None = None
     readings: tuple[RegionReading, ...] = ()
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +254,8 @@ class FoundLesion(OutlinedLesion):
 class FatFinding:
     """The study's liver fat estimate: percent, and the probabilities of >= 5 and >= 10 %.
 
-    frames : those that it rests on, of which ``frames_of_unknown_view`` are of no known view
+    frames : those that it rests on, of which ``frames_of_unknown_view`` are of no known view, and
+        of ``frames_of_named_view`` a model named the view
     frames_not_counted : read, but of unknown view beside frames of a known one
     """
 
@@ -250,6 +267,7 @@ class FatFinding:
     frames_of_unknown_view: int
     model: ModelIdentity
     frames_not_counted: int = 0
+    frames_of_named_view: int = 0
 
 
 class Bounded(NamedTuple):
@@ -329,10 +347,11 @@ class Abstention:
 
 @dataclass(frozen=True)
 class FrameReading:
-    """What the detector said of one frame, findings or not."""
+    """What the detector said of one frame, findings or not. ``bounds`` : as a lesion has them."""
 
     frame: FrameRef
     probabilities: dict[str, float]
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -359,6 +378,7 @@ class StudyFindings:
     notes: tuple[str, ...] = ()
     joint_model: ModelIdentity | None = None
     gate_model: ModelIdentity | None = None
+    view_model: ModelIdentity | None = None
     prompted: tuple[PromptedLesion, ...] = ()
     hepatorenal_model: ModelIdentity | None = None
     hepatorenal: HepatorenalFinding | None = None

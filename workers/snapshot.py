@@ -29,6 +29,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "joint": findings.joint_model,
         "fan_liver": findings.fan_liver_model,
         "gate": findings.gate_model,
+        "view": findings.view_model,
         "hepatorenal": findings.hepatorenal_model,
     }
     record: dict[str, Any] = {
@@ -44,6 +45,7 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
                     "sop_instance_uid": reading.frame.sop_instance_uid,
                     "frame": reading.frame.number,
                     "probabilities": reading.probabilities,
+                    "bounds": reading.bounds,
                 }
                 for reading in findings.readings
             ],
@@ -75,6 +77,7 @@ def _lesion(lesion: LesionFinding) -> dict[str, Any]:
         "sop_instance_uid": lesion.frame.sop_instance_uid,
         "frame": lesion.frame.number,
         "probabilities": lesion.probabilities,
+        "bounds": lesion.bounds,
         "outline": lesion.outline,
         "outline_kind": lesion.outline_kind,
     }
@@ -94,6 +97,7 @@ def _prompted(lesion: PromptedLesion) -> dict[str, Any]:
         "frame": lesion.frame.number,
         "prompt": asdict(lesion.prompt),
         "probabilities": lesion.probabilities,
+        "bounds": lesion.bounds,
         "outline": lesion.outline,
     } | _outlined(lesion)
 
@@ -105,6 +109,7 @@ def _outlined(lesion: OutlinedLesion) -> dict[str, Any]:
             {
                 "model": reading.model.name,
                 "probabilities": reading.probabilities,
+                "bounds": reading.bounds,
                 "conditions": reading.conditions,
             }
             for reading in lesion.readings
@@ -133,4 +138,5 @@ def _fat(findings: StudyFindings) -> dict[str, Any] | None:
         "views": findings.fat.views,
         "frames_of_unknown_view": findings.fat.frames_of_unknown_view,
         "frames_not_counted": findings.fat.frames_not_counted,
+        "frames_of_named_view": findings.fat.frames_of_named_view,
     }

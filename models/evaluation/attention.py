@@ -1,7 +1,7 @@
 """What readings of the attention detector are worth on cases whose answers are known."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from models.evaluation.lesion import areas_of_folds
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap, over_repeats
 from models.evaluation.outcome import Chart, Evaluation, Example, Scores
 from models.evaluation.picture import draw
+from models.evaluation.robustness import Shift, shifts
+from models.evaluation.sizes import FEWEST, OTHERS, areas_by_size
 from models.images import Window
 from models.training.options import Options
 
@@ -20,7 +22,6 @@ NAMES: Mapping[str, str] = {"lesion": "detection_auc", "malignant": "malignancy_
 """The figure of a label; a lesion type's is its own name with _auc."""
 
 EXAMPLES = 4
-_FEWEST = 5  # cases of either answer, below which a baseline or a stratum would be noise
 _BASELINE_FOLDS = 3
 
 
@@ -29,7 +30,8 @@ class Readings:
     """Of n cases. logits : (r, n, L), r repeats of the protocol. probability : (n, L) calibrated,
     of the first repeat. attention : (h, w) of each case in each repeat. windows : what it covers.
     sizes : whole image (width, height). folds : held-out indices of each repeat; none where a
-    bundle read them all."""
+    bundle read them all. changed : the logits of the same images as ``models.evaluation.changes``
+    changes them, by change."""
 
     labels: tuple[str, ...]
     logits: npt.NDArray[np.float64]
@@ -38,6 +40,7 @@ class Readings:
     windows: Sequence[Window]
     sizes: Sequence[tuple[int, int]]
     folds: Sequence[Sequence[Sequence[int]]] = ()
+    changed: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
 def evaluate_readings(
@@ -47,6 +50,8 @@ def evaluate_readings(
     over the repeats. Charts and examples are of the first."""
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
+    strata: dict[str, dict[str, Figure]] = {}
+    robustness: dict[str, dict[str, Shift]] = {}
     charts: list[Chart] = []
     notes = ["Intervals are percentile bootstraps over patients, 95 %."]
     undecided: list[str] = []
@@ -62,6 +67,12 @@ def evaluate_readings(
         logits = readings.logits[:, known, column]
         figures[name] = bootstrap(_mean_area, truth, *logits, patients=own)
         notes.extend(_over_folds(name, label, cases, readings))
+        sizes = [readings.sizes[place] for place in known]
+        for group, area in areas_by_size(truth, logits, sizes, own).items():
+            strata.setdefault(group, {})[name] = area
+        changed = {key: rows[:, known, column] for key, rows in readings.changed.items()}
+        for change, shift in shifts(truth, logits, changed, own).items():
+            robustness.setdefault(change, {})[name] = shift
         other = _geometry(geometry[known], truth, own)
         if other is None:
             notes.append(f"{name}: too few cases or patients for a geometry-only baseline.")
@@ -84,6 +95,11 @@ def evaluate_readings(
         notes.append(
             f"No area under the curve of {', '.join(undecided)}: these cases hold one answer only."
         )
+    if OTHERS in strata:
+        notes.append(
+            f"In the stratum {OTHERS!r} images of several sizes stand together, so that size still "
+            "tells something there."
+        )
     if baseline:
         notes.append(
             "The baseline is a logistic regression on image size and fan geometry alone, fitted "
@@ -97,7 +113,8 @@ def evaluate_readings(
         n=len(cases),
         figures=figures,
         baseline=baseline,
-        strata=dict(_by_size(cases, readings)),
+        strata=strata,
+        robustness=robustness,
         charts=tuple(charts),
         examples=tuple(_examples(cases, readings, options)),
         notes=tuple(notes),
@@ -195,27 +212,10 @@ _mean_area = over_repeats(area_under_curve)
 def _geometry(
     features: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], patients: Sequence[str]
 ) -> npt.NDArray[np.float64] | None:
-    if min(truth.sum(), (1 - truth).sum()) < _FEWEST:
+    if min(truth.sum(), (1 - truth).sum()) < FEWEST:
         return None
     folds = possible_folds([str(value) for value in truth], patients, _BASELINE_FOLDS)
     return geometry_scores(features, truth, folds) if folds else None
-
-
-def _by_size(cases: Sequence[Case], readings: Readings) -> Iterator[tuple[str, dict[str, Figure]]]:
-    """The same areas within each image size: where a confound by scanner would show."""
-    for size in sorted(set(readings.sizes)):
-        inside = [place for place, own in enumerate(readings.sizes) if own == size]
-        figures = {}
-        for column, label in enumerate(readings.labels):
-            known = [place for place in inside if label in cases[place].labels]
-            truth = np.asarray([cases[place].labels[label] for place in known], dtype=np.float64)
-            if known and min(truth.sum(), (1 - truth).sum()) >= _FEWEST:
-                name = NAMES.get(label, f"{label.replace(' ', '_')}_auc")
-                logits = readings.logits[:, known, column]
-                own = [cases[place].patient for place in known]
-                figures[name] = bootstrap(_mean_area, truth, *logits, patients=own)
-        if figures:
-            yield f"{size[0]}x{size[1]} pixels", figures
 
 
 def _examples(cases: Sequence[Case], readings: Readings, options: Options) -> Iterator[Example]:

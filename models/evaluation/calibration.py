@@ -6,25 +6,20 @@ classes were equally common: probability 0.5 then means that the image speaks fo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
+from models.evaluation.metrics import drawn_anew
+from models.platt import Platt
+
 Floats = npt.NDArray[np.floating]
 
-
-@dataclass(frozen=True)
-class Platt:
-    """p = sigmoid(slope * logit + intercept)."""
-
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    def __call__(self, logits: Floats) -> Floats:
-        return np.asarray(1.0 / (1.0 + np.exp(-(self.slope * logits + self.intercept))))
+RESAMPLES = 500
+"""Of patients, for the covariance of a scaling: each is a fit of its own, of a few milliseconds."""
 
 
 def fit_platt(truth: Floats, logits: Floats) -> Platt:
@@ -32,6 +27,24 @@ def fit_platt(truth: Floats, logits: Floats) -> Platt:
     model = LogisticRegression(C=1e4, class_weight="balanced")
     model.fit(np.asarray(logits)[:, None], truth)
     return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+
+def fit_platt_by_patient(
+    truth: Floats, logits: Floats, patients: Sequence[str], *, resamples: int = RESAMPLES
+) -> Platt:
+    """``fit_platt`` with the covariance of slope and intercept over resampled patients.
+
+    patients : (n,) whose each row is. A resample of one class only is drawn again.
+    """
+    fits: list[Platt] = []
+    for picked in drawn_anew(len(truth), patients):
+        if len(fits) == resamples:
+            break
+        if truth[picked].min() < truth[picked].max():
+            fits.append(fit_platt(truth[picked], logits[picked]))
+    spread = np.cov([[fit.slope, fit.intercept] for fit in fits], rowvar=False)
+    covariance = (float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1]))
+    return replace(fit_platt(truth, logits), covariance=covariance)
 
 
 def cross_calibrated(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -> Floats:
@@ -59,3 +72,17 @@ def calibration_error(truth: Floats, probability: Floats, bins: int = 10) -> flo
             gap = np.average(probability[chosen] - truth[chosen], weights=weight[chosen])
             total += abs(float(gap)) * float(weight[chosen].sum())
     return total / float(weight.sum())
+
+
+def confidence_error(right: Floats, probability: Floats, bins: int = 10) -> float:
+    """Expected calibration error of several classes (Guo et al. 2017): over equal bins of the
+    likeliest class's probability, its mean against the share of right calls.
+
+    right : (n,) 1 where the likeliest class was the right one. probability : (n,) its own.
+    """
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float((probability[chosen] - right[chosen]).sum()))
+        for chosen in (index == number for number in range(bins))
+    ]
+    return sum(gaps) / len(right)

@@ -1,18 +1,17 @@
 """What the out-of-fold predictions of the lesion detector are worth."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from models.evaluation.calibration import (
-    Platt,
     brier_score,
     calibration_error,
     cross_calibrated,
-    fit_platt,
+    fit_platt_by_patient,
 )
 from models.evaluation.geometry import geometry_scores
 from models.evaluation.metrics import (
@@ -25,6 +24,8 @@ from models.evaluation.metrics import (
     specificity,
     youden_threshold,
 )
+from models.evaluation.robustness import Shift
+from models.platt import Platt
 
 Floats = npt.NDArray[np.floating]
 
@@ -32,11 +33,21 @@ Floats = npt.NDArray[np.floating]
 @dataclass(frozen=True)
 class LabelEvaluation:
     """figures : a card's table. calibration, threshold : what the bundle operates with, fitted on
-    all out-of-fold predictions of the label."""
+    all out-of-fold predictions of the label. sizes : the area under the curve within each group of
+    image sizes. robustness : how far it moves, by change of the images."""
 
     figures: Mapping[str, Any]
     calibration: Platt
     threshold: float
+    sizes: Mapping[str, Figure] = field(default_factory=dict)
+    robustness: Mapping[str, Shift] = field(default_factory=dict)
+
+    def as_card(self) -> dict[str, Any]:
+        """The label's table of a card's figures."""
+        sizes = {group: area.as_card() for group, area in self.sizes.items()}
+        moved = {change: shift.as_card() for change, shift in self.robustness.items()}
+        groups = {"auc_within_sizes": sizes, "robustness": moved}
+        return dict(self.figures) | {name: rows for name, rows in groups.items() if rows}
 
 
 def evaluate_label(
@@ -62,7 +73,8 @@ def evaluate_label(
     probability = [cross_calibrated(truth, *repeat) for repeat in repeats]
     called = [_cross_called(truth, *repeat) for repeat in repeats]
     every, pooled = np.tile(truth, len(logits)), np.concatenate(list(logits))
-    final = fit_platt(every, pooled)
+    owners = [str(place) for place in range(len(truth))] if patients is None else list(patients)
+    final = fit_platt_by_patient(every, pooled, owners * len(logits))
     areas = areas_of_folds(truth, logits, folds)
 
     def lead(truth: Floats, other: Floats, *models: Floats) -> float:

@@ -1,7 +1,8 @@
 """Figures for cards: areas, correlations and rates with bootstrapped 95 % intervals."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Figure:
 
 def bootstrap(
     statistic: Statistic,
-    *columns: Floats,
+    *columns: npt.NDArray[Any],
     patients: Iterable[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -46,17 +47,27 @@ def bootstrap(
     those of one are alike; None where each has one. A resample on which the statistic is not
     defined (one class only) is drawn again.
     """
-    generator = np.random.default_rng(seed)
     cases = len(columns[0])
-    count, rows = (cases, _same) if patients is None else _by_patient(patients)
+    draws = drawn_anew(cases, patients, seed)
     values: list[float] = []
     while len(values) < resamples:
-        picked = rows(generator.integers(0, count, count))
+        picked = next(draws)
         value = statistic(*(column[picked] for column in columns))
         if np.isfinite(value):
             values.append(value)
     low, high = np.percentile(values, [2.5, 97.5])
     return Figure(float(statistic(*columns)), float(low), float(high), cases)
+
+
+def drawn_anew(cases: int, patients: Iterable[str] | None, seed: int = 0) -> Iterator[_Rows]:
+    """Without end, the cases of as many patients as there are, drawn with replacement.
+
+    patients : of each case, None where each has one.
+    """
+    generator = np.random.default_rng(seed)
+    count, rows = (cases, _same) if patients is None else _by_patient(patients)
+    while True:
+        yield rows(generator.integers(0, count, count))
 
 
 def over_repeats(statistic: Statistic) -> Statistic:

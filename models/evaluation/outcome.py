@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.evaluation.metrics import Figure
 from models.evaluation.nomogram import Nomogram
+from models.evaluation.robustness import Shift
 
 Floats = npt.NDArray[np.floating]
 
@@ -74,7 +75,8 @@ class Evaluation:
     """system : as ``models.systems`` names it. bundle : name, version and digest of what was
     evaluated, None when the protocol fitted its own. protocol : in words. n : cases.
     figures : by name ('detection_auc', …). baseline : the confound baseline's, by the same names,
-    where there is one. strata : figures within groups, by group. notes : what a reader must know.
+    where there is one. strata : figures within groups, by group. robustness : by change of the
+    images and figure, how far it moves. notes : what a reader must know.
     """
 
     system: str
@@ -84,13 +86,14 @@ class Evaluation:
     figures: Mapping[str, Figure]
     baseline: Mapping[str, Figure] = field(default_factory=dict)
     strata: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    robustness: Mapping[str, Mapping[str, Shift]] = field(default_factory=dict)
     charts: tuple[Chart, ...] = ()
     examples: tuple[Example, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """One JSON object: system, bundle, protocol, n, figures and baseline (name to value, low,
-        high), strata, notes."""
+        high), strata, robustness (change to figure to 'changed' and 'difference'), notes."""
         return {
             "system": self.system,
             "bundle": self.bundle,
@@ -99,6 +102,13 @@ class Evaluation:
             "figures": _plain(self.figures),
             "baseline": _plain(self.baseline),
             "strata": {group: _plain(figures) for group, figures in self.strata.items()},
+            "robustness": {
+                change: {
+                    name: _plain({"changed": shift.area, "difference": shift.difference})
+                    for name, shift in row.items()
+                }
+                for change, row in self.robustness.items()
+            },
             "notes": list(self.notes),
         }
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from models.evaluation.changes import TITLES as CHANGED
 from models.evaluation.metrics import Figure
 from models.evaluation.outcome import Evaluation, Example
 from models.evaluation.plots import Plot, plots
+from models.evaluation.robustness import TOLERATED, Shift
 from models.evaluation.style import save
 
 PAGE = "evaluation.html"
@@ -35,6 +37,8 @@ TITLES: Mapping[str, str] = {
     "fat_limit_low": "Fat, lower limit of agreement (%)",
     "fat_limit_high": "Fat, upper limit of agreement (%)",
     "gate_auroc": "Image is a liver, AUC",
+    "named": "Frames that get a view, share",
+    "named_of_unsaid_view": "Of frames whose view nobody said, share that gets one",
 }
 """What a page calls a figure; others are called by their name."""
 
@@ -95,6 +99,8 @@ def write_page(evaluation: Evaluation, folder: Path, title: str = "") -> Path:
         title=title or evaluation.system,
         rows=_rows(evaluation.figures, evaluation.baseline),
         strata=_by_figure(evaluation.strata),
+        robustness=_by_change(evaluation.robustness),
+        tolerated=TOLERATED,
         charts=charts,
         examples=[
             (heading, [_example(one) for one in evaluation.examples if one.good is good])
@@ -131,6 +137,20 @@ def _by_figure(strata: Mapping[str, Mapping[str, Figure]]) -> list[tuple[str, li
         (
             figure_title(name),
             [_Row(name, group, row[name], None) for group, row in strata.items() if name in row],
+        )
+        for name in names
+    ]
+
+
+def _by_change(
+    robustness: Mapping[str, Mapping[str, Shift]],
+) -> list[tuple[str, list[tuple[str, Shift]]]]:
+    """Each figure over the changes of the images."""
+    names = list(dict.fromkeys(name for row in robustness.values() for name in row))
+    return [
+        (
+            figure_title(name),
+            [(CHANGED[change], row[name]) for change, row in robustness.items() if name in row],
         )
         for name in names
     ]

@@ -51,6 +51,11 @@ class Anatomy:
     mass: Map | None
     malignant: Map | None = None
 
+    def tissue(self, shape: tuple[int, int]) -> Mask:
+        """(H, W) of the frame: fan and liver, the whole frame where neither is known."""
+        known = [mask for mask in (self.fan, self.liver) if mask is not None]
+        return np.logical_or.reduce(known) if known else np.ones(shape, bool)
+
 
 class FanLiver:
     """Finds fan, liver and masses; made by ``load`` from a bundle."""

@@ -5,7 +5,7 @@ their square roots (liver -1, foreign 1) knows what it was shown, and the distan
 (``models.fat.scope``) what it was not. On kinds that were held out the sum does better than either.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,16 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.backbones import BACKBONES, build_backbone
+from models.backbones import BACKBONES
 from models.bundle import Bundle
 from models.errors import BundleError
-from models.fat.preprocessing import prepare
 from models.fat.scope import Scope
-from models.folding import fold_normalisation
-from models.images import Window, imagenet_tensor
-from models.weights import fill, read_weights
+from models.frame.features import Features, check_backbone
+from models.weights import read_weights
 
-_BATCH = 4
 _HEAD = "gate.head"
 _DISTANCE = 1.5
 """What a unit of ln(distance) adds to the score: three times as much as regression, in standard
@@ -79,27 +76,6 @@ class Head:
         return cls(row[:-2].astype(np.float32), float(row[-2]), scope, float(row[-1]))
 
 
-class Features:
-    """Pooled features of a backbone in inference, the same in fitting and in the node."""
-
-    def __init__(self, network: torch.nn.Module, backbone: str, device: str) -> None:
-        self._row = BACKBONES[backbone]
-        self._device = torch.device(device)
-        self._network = fold_normalisation(network).to(self._device)
-        self._network.to(memory_format=torch.channels_last)
-
-    def __call__(
-        self, images: Sequence[npt.NDArray[np.uint8]]
-    ) -> tuple[npt.NDArray[np.float32], list[Window]]:
-        """(n, C) features of images (H, W) uint8, cropped to their echo content, and the crops."""
-        frames = [prepare(image) for image in images]
-        tensor = imagenet_tensor([one.grey for one in frames], self._row.mean, self._row.std)
-        with torch.inference_mode():
-            tensor = tensor.to(self._device, memory_format=torch.channels_last)
-            pooled = self._network(tensor).float().mean(dim=(2, 3)).cpu().numpy()
-        return pooled, [one.window for one in frames]
-
-
 class Gate:
     """Says of each frame if models may read it; made by ``load`` from a bundle."""
 
@@ -111,11 +87,7 @@ class Gate:
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "Gate":
         """The gate of a bundle; BundleError when the weights do not fit its card."""
-        if bundle.backbone not in BACKBONES:
-            raise BundleError(
-                f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-                f"there are {', '.join(BACKBONES)}"
-            )
+        check_backbone(bundle)
         tensors = read_weights(bundle)
         head = Head.take(tensors, BACKBONES[bundle.backbone].channels)
         if head is None:
@@ -123,22 +95,15 @@ class Gate:
                 f"bundle {bundle.name!r}: its head does not fit the features of "
                 f"{bundle.backbone}; fit it again"
             )
-        network = build_backbone(bundle.backbone)
-        fill(network, tensors, bundle)
-        return cls(Features(network, bundle.backbone, device), head, bundle)
+        return cls(Features.of_bundle(bundle, tensors, device), head, bundle)
 
     def read(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Verdict]:
         """One verdict per frame, in order. images : (H, W) uint8 echo level each, of any sizes."""
-        return list(self._read(images))
+        return self.of_features(self.features(images)[0]) if images else []
 
     def of_features(self, features: npt.NDArray[np.float32]) -> list[Verdict]:
         """One verdict per row of pooled features (n, C)."""
         return [Verdict(float(one), self._head.limit) for one in self._head.scores(features)]
-
-    def _read(self, images: Sequence[npt.NDArray[np.uint8]]) -> Iterator[Verdict]:
-        for start in range(0, len(images), _BATCH):
-            features, _ = self.features(images[start : start + _BATCH])
-            yield from self.of_features(features)
 
 
 SYSTEM = Gate

@@ -1,7 +1,7 @@
 """The supervised-attention lesion detector (Schmauch et al. 2019, paper 1) at inference."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
 from models.lesion.network import AttentionNetwork
 from models.lesion.preprocessing import SIZE, prepare
+from models.platt import Platt, intervals
 from models.weights import fill, read_weights
 
 _BATCH = 4
@@ -29,7 +30,8 @@ class AttentionReading:
     the image shows a focal lesion. 'malignant' and the types are conditional on a lesion being
     present: they were trained on images with a mass only and mean nothing where 'lesion' is low.
     All are calibrated for equal prior of their two classes (Platt scaling in the card).
-    logits : by label, before that calibration.
+    logits : by label, before that calibration. intervals : by label, the 95 % interval of its
+    probability, where the card has one: of the calibration alone, see ``models.platt``.
     attention : (h, w) float32 0..1, the local prediction per cell, over the window.
     window : x0, y0, x1, y1 of the given image, the fan crop that the attention covers.
     """
@@ -38,6 +40,7 @@ class AttentionReading:
     logits: Mapping[str, float]
     attention: npt.NDArray[np.float32]
     window: Window
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ class AttentionDetector:
             fold_normalisation(member.network).to(self._device)
             member.network.to(memory_format=torch.channels_last)
         self._flip = bool(bundle.card["preprocessing"].get("flip_average", False))
-        scaling = [bundle.card.get("calibration", {}).get(label, {}) for label in bundle.labels]
-        self._slope = torch.tensor([float(row.get("slope", 1.0)) for row in scaling])
-        self._intercept = torch.tensor([float(row.get("intercept", 0.0)) for row in scaling])
+        rows = bundle.card.get("calibration", {})
+        self._scaling = {label: Platt.of_card(rows.get(label, {})) for label in bundle.labels}
+        self._slope = torch.tensor([row.slope for row in self._scaling.values()])
+        self._intercept = torch.tensor([row.intercept for row in self._scaling.values()])
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "AttentionDetector":
@@ -129,11 +133,13 @@ class AttentionDetector:
         probabilities = torch.sigmoid(logits * self._slope + self._intercept)
         attention = mean_attention(maps).numpy()
         for number, window in enumerate(windows):
+            said = dict(zip(labels, logits[number].tolist(), strict=True))
             yield AttentionReading(
                 probabilities=dict(zip(labels, probabilities[number].tolist(), strict=True)),
-                logits=dict(zip(labels, logits[number].tolist(), strict=True)),
+                logits=said,
                 attention=attention[number],
                 window=window,
+                intervals=intervals(self._scaling, said),
             )
 
 

@@ -2,7 +2,8 @@
 4), at inference."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from models.images.outlines import mask_box
 from models.lesion.clicks import Box, Point, Prompt
 from models.lesion.joint_network import JointNetwork, Shape
 from models.lesion.joint_views import Framing, View, prompt_maps, standardised
+from models.platt import Platt, intervals
 from models.weights import fill, read_weights
 
 _BATCH = 16
@@ -31,13 +33,15 @@ class JointReading:
     system sees none. probability : (H, W) float32 0..1 of each pixel, 0 outside of what was looked
     at. Both are None in a system that only classifies. probabilities : by label, only labels that
     the system has; 'malignant' is calibrated for equal prior of both classes. logits : the same
-    before calibration, by label.
+    before calibration, by label. intervals : by label, the 95 % interval of its probability, where
+    the card has one: of the calibration alone, see ``models.platt``.
     """
 
     mask: npt.NDArray[np.bool_] | None
     probability: npt.NDArray[np.float32] | None
     probabilities: Mapping[str, float]
     logits: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def malignant(self) -> float | None:
@@ -66,7 +70,7 @@ class JointSegmenter:
         backbone: str,
         framing: Framing,
         *,
-        calibration: Mapping[str, Mapping[str, float]] | None = None,
+        calibration: Mapping[str, Mapping[str, Any]] | None = None,
         mirrored: bool = True,
         device: str = "cpu",
     ) -> None:
@@ -74,7 +78,8 @@ class JointSegmenter:
         self._network = network.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._row = BACKBONES[backbone]
         self._framing = framing
-        self._calibration = calibration or {}
+        rows = calibration or {}
+        self._scaling = {label: Platt.of_card(rows.get(label, {})) for label in network.labels}
         self._mirrored = mirrored
 
     @classmethod
@@ -148,9 +153,7 @@ class JointSegmenter:
 
     def calibrated(self, label: str, logit: float) -> float:
         """The probability 0..1 of a label for its logit."""
-        row = self._calibration.get(label, {})
-        value = logit * float(row.get("slope", 1.0)) + float(row.get("intercept", 0.0))
-        return float(1.0 / (1.0 + np.exp(-value)))
+        return float(self._scaling[label](np.asarray(logit)))
 
     def _check(self, prompt: Prompt, shape: tuple[int, ...]) -> None:
         height, width = shape
@@ -224,6 +227,7 @@ class JointSegmenter:
             probability=whole,
             probabilities={label: self.calibrated(label, value) for label, value in logits.items()},
             logits=logits,
+            intervals=intervals(self._scaling, logits),
         )
 
 

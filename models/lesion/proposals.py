@@ -23,6 +23,9 @@ MARGIN = 0.05
 """Added on each side, in sides of the box: as a user's box is enlarged in the joint system's
 training (Ryu et al. 2021)."""
 
+SAME = 0.5
+"""Two outlines in a frame that share half of the smaller one are of one lesion."""
+
 _CORNERS_TOO = np.ones((3, 3), bool)
 
 
@@ -84,6 +87,12 @@ def propose(
         further=len(kept[MOST:]),
         highest=float(within.max(initial=0.0)),
     )
+
+
+def is_same(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:
+    """Whether two masks (H, W), drawn in two boxes of a frame, are of one lesion."""
+    shared = np.count_nonzero(one & other)
+    return bool(shared >= SAME * min(np.count_nonzero(one), np.count_nonzero(other)))
 
 
 def over_image(

@@ -24,7 +24,8 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class RoiReading:
-    """probabilities : by class, adding up to 1, as if all classes were equally common. called :
+    """probabilities : by class, adding up to 1, as if all classes were equally common; calibrated
+    where the bundle's card has a temperature. called :
     the most probable class. attention : (h, w) float32 0..1, Grad-CAM of the called class over
     ``window``, x0, y0, x1, y1 in the given image; the window may reach beyond it."""
 
@@ -49,6 +50,7 @@ class RoiClassifier:
         self.classes = network.classes
         self._device = torch.device(device)
         self._network = fold_normalisation(network).to(self._device)
+        self._temperature = temperature_of(bundle)
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "RoiClassifier":
@@ -82,11 +84,20 @@ class RoiClassifier:
     def read_crops(self, crops: npt.NDArray[np.uint8]) -> CropReadings:
         """What ``read`` says, of crops that are (N, 224, 224) already."""
         row = BACKBONES[self.bundle.backbone]
-        return classify_crops(self._network, crops, row, self._device)
+        return classify_crops(self._network, crops, row, self._device, self._temperature)
+
+
+def temperature_of(bundle: Bundle) -> float:
+    """What its logits are divided by; 1 where the card has no calibration."""
+    return float(bundle.card.get("calibration", {}).get("temperature", 1.0))
 
 
 def classify_crops(
-    network: RoiNetwork, crops: npt.NDArray[np.uint8], row: Backbone, device: torch.device
+    network: RoiNetwork,
+    crops: npt.NDArray[np.uint8],
+    row: Backbone,
+    device: torch.device,
+    temperature: float = 1.0,
 ) -> CropReadings:
     """What a network in evaluation mode makes of crops, (N, 224, 224)."""
     probabilities, attention = [], []
@@ -97,7 +108,7 @@ def classify_crops(
             logits = network.classify(features)
         best = logits.argmax(dim=1, keepdim=True).clone()
         attention.append(grad_cam(features, _scores_of(network, best)).cpu())
-        probabilities.append(torch.softmax(logits.double(), dim=1).cpu())
+        probabilities.append(torch.softmax(logits.double() / temperature, dim=1).cpu())
     return CropReadings(torch.cat(probabilities).numpy(), torch.cat(attention).float().numpy())
 
 

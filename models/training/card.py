@@ -10,6 +10,7 @@ import torch
 
 from models.backbones import backbone, weight_file
 from models.bundle import CARD, WEIGHTS, Bundle
+from models.evaluation.calibration import RESAMPLES
 from models.registry import file_digest, read_bundle
 from models.training.options import Options
 from models.weights import write_weights
@@ -18,6 +19,14 @@ log = logging.getLogger(__name__)
 
 LARGEST = 14 * 1024 * 1024
 """Bytes that the weights of one network may take in the repository."""
+
+
+CALIBRATION = (
+    "Platt scaling of the out-of-fold logits at equal prior of both answers, with the covariance "
+    f"of slope and intercept over {RESAMPLES} resamples of patients: an interval of a probability "
+    "is that of the calibration alone, not of how well an image was read"
+)
+"""What a card says of probabilities that have an interval."""
 
 
 def initial_weights(backbones: Iterable[str], options: Options) -> dict[str, Any]:

@@ -130,6 +130,7 @@ def print_findings(findings: Mapping[str, Any], *, readings: bool = False) -> No
             f"{_percentages({'5 % or more:': fat['p_5'], '10 % or more:': fat['p_10']})}; "
             f"views: {', '.join(fat['views']) or 'none known'}; "
             f"{plural(fat['frames_of_unknown_view'], 'frame')} of unknown view"
+            + _named(fat.get("frames_of_named_view", 0))  # records from before have no such count
         )
     if thresholds:
         say("  thresholds: " + ", ".join(f"{name} {value:g}" for name, value in thresholds.items()))
@@ -151,6 +152,10 @@ def _print_outlined(lesion: Mapping[str, Any]) -> None:
 def _print_readings(lesion: Mapping[str, Any]) -> None:
     for reading in lesion.get("readings") or []:
         say(f"      {reading['model']}: {_percentages(reading['probabilities'])}")
+
+
+def _named(frames: int) -> str:
+    return f", {plural(frames, 'frame')} whose view a model named" if frames else ""
 
 
 def _print_hepatorenal(found: Mapping[str, Any]) -> None:

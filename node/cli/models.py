@@ -276,12 +276,14 @@ def install(
 def _try_to_read(name: str, settings: Settings, bundle: Bundle) -> None:
     """Opens the bundle, and each pathway that would read with it under a name."""
     from models.registry import open_system
-    from workers.analysis import ASKED, GATE, PATHWAYS, READERS, check_gate
+    from workers.analysis import ASKED, GATE, PATHWAYS, READERS, VIEW, check_gate, check_views
 
     system = open_system(bundle)
     reads_for = pathways(name, settings)
     if GATE in reads_for:
         check_gate(bundle)
+    if VIEW in reads_for:
+        check_views(bundle)
     for reader in READERS.keys() & reads_for:
         READERS[reader](system, bundle, {})
     for asked in ASKED.keys() & reads_for:

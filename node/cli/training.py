@@ -184,7 +184,7 @@ def evaluate(
     """Evaluate a bundle, or a system by its paper's protocol, beside the confound baseline.
 
     --json prints one object: system, bundle, protocol, n, figures and baseline (name to value, low,
-    high, cases), strata, notes.
+    high, cases), strata, robustness, notes.
     """
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:
@@ -284,11 +284,13 @@ def _resolved(what: str, protocol: str | None, settings: Settings) -> tuple[Syst
     """The system, and the bundle when one is to be evaluated as it is."""
     from models.installation import find_trained
     from models.registry import read_bundle
-    from models.systems import SYSTEMS, system_of
+    from models.systems import FINDINGS, SYSTEMS, system_of
 
     if protocol not in (None, HELD_OUT, CROSS_VALIDATION):
         raise typer.BadParameter(f"--protocol {protocol}: {HELD_OUT} or {CROSS_VALIDATION}")
     with model_errors():
+        if what == FINDINGS.name and protocol != HELD_OUT:
+            return FINDINGS, None
         if what in SYSTEMS:
             row = SYSTEMS[what]
             held_out = protocol == HELD_OUT

@@ -28,7 +28,7 @@ BATCH = 8  # as the worker reads
 def frames_of(count: int) -> list[Frame]:
     drawn = [
         simulate_frame(SIMULATED_VIEWS[seed % len(SIMULATED_VIEWS)], 12, seed=seed)
-        for seed in range(DISTINCT)
+        for seed in range(min(count, DISTINCT))
     ]
     frames = []
     for index in range(count):

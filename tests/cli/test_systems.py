@@ -85,8 +85,8 @@ TRIALS = (
 
 
 def test_no_system_is_left_out() -> None:
-    """The gate has a test of its own, below."""
-    assert {*(trial.system for trial in TRIALS), "gate"} == set(SYSTEMS)
+    """The gate and the views have tests of their own, below."""
+    assert {*(trial.system for trial in TRIALS), "gate", "view"} == set(SYSTEMS)
 
 
 @pytest.mark.timeout(600)
@@ -151,6 +151,33 @@ def test_the_gate_is_trained_and_evaluated_by_command(node: Node, tmp_path: Path
     assert held.status == 0, held.err
     assert held.json["figures"]["gate_auroc"]["value"] > 0.95
     assert any("learned from" in note for note in held.json["notes"])
+
+
+@pytest.mark.timeout(600)
+def test_the_views_are_trained_and_evaluated_by_command(node: Node, tmp_path: Path) -> None:
+    folders = [tmp_path / "learned", tmp_path / "unseen"]
+    for people, folder in zip((6, 2), folders, strict=True):
+        counted = ("--participants", str(people), "--seed", str(people), "--processes", "1")
+        made = node("models", "simulate", "--out", str(folder), *counted)
+        assert made.status == 0, made.err
+    run = tmp_path / "run"
+    chosen = ["--data", str(folders[0]), "--out", str(run), "--device", "cpu", "--json"]
+    chosen += ["--folds", "2"]
+    trained = node("models", "train", "view", *chosen)
+    assert trained.status == 0, trained.err
+    assert trained.json["validation_status"] == "simulated data only"
+    assert len((run / "view" / "seen.txt").read_text().split()) == 24
+    crossed = node("models", "evaluate", "view", *chosen)
+    assert crossed.status == 0, crossed.err
+    check(crossed.json, "accuracy", 24)
+    assert "2-fold" in crossed.json["protocol"]
+    assert crossed.json["baseline"]["accuracy"]
+    assert (run / "evaluation.html").is_file()
+    held = node("models", "evaluate", str(run), "--data", str(folders[1]), "--json")
+    assert held.status == 0, held.err
+    check(held.json, "accuracy", 8)
+    assert held.json["figures"]["accuracy"]["value"] > 0.5, "a guess is right once in four"
+    assert not any("learned from" in note for note in held.json["notes"])
 
 
 def check(found: Mapping[str, Any], name: str, most: int) -> None:

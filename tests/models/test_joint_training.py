@@ -237,6 +237,7 @@ def test_train_then_evaluate_end_to_end(folder: Path, tmp_path: Path) -> None:
     assert bundle.labels == ("mask", "malignant")
     assert "cyst" in bundle.lacks
     assert bundle.weights.stat().st_size < 14 * 2**20
+    assert np.shape(bundle.card["calibration"]["malignant"]["covariance"]) == (2, 2)
     figures = bundle.card["figures"]
     assert {BOX, TIGHT, CLICK, "malignancy_auc"} <= set(figures)
     assert {BOX, TIGHT, CLICK, "malignancy_auc"} <= set(figures["baseline"])
@@ -252,6 +253,8 @@ def test_train_then_evaluate_end_to_end(folder: Path, tmp_path: Path) -> None:
         assert reading.mask.shape == reading.probability.shape == grey.shape
         assert reading.mask.dtype == bool
         assert 0 <= reading.malignant <= 1
+        low, high = reading.intervals["malignant"]
+        assert low <= reading.malignant <= high
     with pytest.raises(ImageError, match="outside"):
         segmenter.read(grey, Prompt(foreground=((900, 10),)))
 

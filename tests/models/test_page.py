@@ -29,6 +29,7 @@ from models.evaluation.outcome import (
 )
 from models.evaluation.page import figure_title, write_page
 from models.evaluation.plots import plots
+from models.evaluation.robustness import Shift
 from models.training.curves import draw_curves
 
 
@@ -167,6 +168,20 @@ def test_a_page_needs_no_scripts_and_no_network(tmp_path: Path) -> None:
         with Image.open(path) as image:
             assert image.width > 500
             assert len(image.convert("L").getcolors() or []) > 10, "an empty picture"
+
+
+def test_a_page_marks_the_changes_that_move_a_figure_too_far(tmp_path: Path) -> None:
+    area = Figure(0.8, 0.7, 0.9, 200)
+    found = evaluation(
+        robustness={
+            "flip": {"detection_auc": Shift(area, Figure(0.03, 0.01, 0.05, 200))},
+            "no_fan_mask": {"detection_auc": Shift(area, Figure(-0.031, -0.05, -0.01, 200))},
+        }
+    )
+    text = Page(write_page(found, tmp_path)).text
+    assert "left and right exchanged 0.800 0.700 to 0.900 0.030 0.010 to 0.050 200" in text
+    assert "tissue in the corners 0.800 0.700 to 0.900 −0.031 −0.050 to −0.010 ✱ 200" in text
+    assert "Robustness" not in Page(write_page(evaluation(), tmp_path / "without")).text
 
 
 def test_the_json_beside_a_page_is_the_evaluation(tmp_path: Path) -> None:

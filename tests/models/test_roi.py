@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.errors import TrainingError
 from models.evaluation.classes import class_figures, confusion
 from models.evaluation.metrics import bootstrap
 from models.evaluation.outcome import Confusion
+from models.evaluation.temperature import tempered
 from models.explain.gradcam import grad_cam
 from models.images.roi import background_window, crop_roi, lesion_window
 from models.lesion.region import Region
@@ -259,12 +261,17 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     ):
         low, high = bundle.card["figures"][name]["interval_95"]
         assert low <= bundle.card["figures"][name]["value"] <= high
+    assert bundle.card["calibration"]["temperature"] > 0
+    assert "calibrated by one temperature" in bundle.card["limits"]
+    calibration = {"log_loss", "calibration_error"}
+    calibration |= {f"{name}_before_calibration" for name in calibration}
+    assert calibration <= set(bundle.card["figures"])
     assert bundle.card["data"]["by_class"] == {"none": 3, "benign": 3, "malignant": 3}
 
     unseen = read_manifest(manifest(tmp_path / "other", patients=2))
     found = roi.evaluate(bundle, unseen, Options(out=tmp_path))
     assert (found.system, found.n) == ("roi", 6)
-    assert set(found.baseline) == set(found.figures)
+    assert set(found.baseline) | calibration == set(found.figures)
     assert found.baseline["accuracy"].cases == 6
     assert found.baseline["malignancy_auc"].cases == 4
     matrix = next(chart for chart in found.charts if isinstance(chart, Confusion))
@@ -275,6 +282,11 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     assert isinstance(classifier, RoiClassifier)
     image = np.full((200, 300), 90, np.uint8)
     (reading,) = classifier.read([Region(image, (100.0, 60, 180, 120))])
+    plain = RoiClassifier.load(replace(bundle, card={**bundle.card, "calibration": {}}))
+    (raw,) = plain.read([Region(image, (100.0, 60, 180, 120))])
+    said = np.array([list(raw.probabilities.values())])
+    expected = tempered(said, bundle.card["calibration"]["temperature"])[0]
+    assert list(reading.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-6)
     assert list(reading.probabilities) == ["none", "benign", "malignant"]
     assert sum(reading.probabilities.values()) == pytest.approx(1)
     assert reading.called == max(
@@ -293,6 +305,8 @@ def test_without_folds_the_card_has_no_figures(tmp_path: Path) -> None:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert bundle.card["initial_weights"]["sha256"] == {"efficientnet_lite0": digest}
     assert "figures" not in bundle.card
+    assert "calibration" not in bundle.card
+    assert "they were not calibrated" in bundle.card["limits"]
     assert bundle.validation_status == "not validated"
 
 

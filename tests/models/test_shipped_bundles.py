@@ -9,12 +9,13 @@ from PIL import Image
 
 from models.bundle import VALIDATION_STATUSES
 from models.fat.multiview import VIEWS, MultiviewFat
+from models.frame.view import ViewClassifier
 from models.lesion.attention import AttentionDetector
 from models.registry import SHIPPED, find_bundles, load_bundle, open_system
 from models.simulation import simulate_frame, simulate_participant
 from tests.peers import shared
 
-SHIPPED_NAMES = ("fat-multiview", "gate", "lesion-attention")
+SHIPPED_NAMES = ("fat-multiview", "gate", "lesion-attention", "view")
 
 
 def test_the_systems_that_read_are_shipped() -> None:
@@ -93,6 +94,30 @@ def test_simulated_fat_is_ordered_by_the_estimator() -> None:
         readings = [fat.read([person[view].image for view in VIEWS], VIEWS) for person in frames]
         estimates.append(np.mean([fat.combine(reading).fat_percent for reading in readings]))
     assert estimates[0] < estimates[1]
+
+
+def test_views_are_named_on_simulated_frames_and_on_no_real_one() -> None:
+    classifier = open_system(load_bundle("view"))
+    assert isinstance(classifier, ViewClassifier)
+    people = [simulate_participant(8.0, seed=seed + 700) for seed in range(3)]
+    readings = classifier.read([person[view].image for person in people for view in VIEWS])
+    likeliest = [reading.likeliest for reading in readings]
+    assert sum(a == b for a, b in zip(likeliest, VIEWS * 3, strict=True)) >= 10
+    known = [(one.view, view) for one, view in zip(readings, VIEWS * 3, strict=True) if one.view]
+    assert len(known) >= 6
+    assert sum(a == b for a, b in known) >= len(known) - 1
+    real = [_grey(file) for file in sorted((shared() / "data" / "byra-ten").glob("*.jpg"))]
+    assert [reading.view for reading in classifier.read(real)] == [None] * 10
+
+
+def test_the_views_card_says_what_it_was_fitted_on_and_the_gate_shares_its_network() -> None:
+    bundle = load_bundle("view")
+    assert bundle.validation_status == "simulated data only"
+    assert bundle.card["limits"].startswith("Fitted on simulated frames only")
+    figures = bundle.card["figures"]
+    assert figures["accuracy"]["value"] > figures["accuracy_geometry_only"]["value"]
+    digests = {open_system(load_bundle(name)).features.digest for name in ("gate", "view")}
+    assert len(digests) == 1, "else the worker runs the network twice"
 
 
 def test_every_shipped_folder_is_a_bundle() -> None:

@@ -11,7 +11,10 @@ import torchvision
 from PIL import Image
 
 from models.data import Case
+from models.evaluation.changes import CHANGES
+from models.evaluation.metrics import RESAMPLES, bootstrap
 from models.evaluation.outcome import Scores
+from models.lesion.attention import AttentionDetector
 from models.registry import read_bundle
 from models.training import attention
 from models.training.attention.augmentation import Batch, augment, mixup
@@ -26,6 +29,12 @@ from models.training.attention.fit import (
 )
 from models.training.attention.samples import LABELS, Samples, labels_of, load_samples
 from models.training.options import Options
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals by a fortieth of the resamples: their width is not what is shown here."""
+    monkeypatch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 40)
 
 
 def case(folder: Path, name: str, labels: dict[str, int], **more: object) -> Case:
@@ -213,10 +222,23 @@ def test_trained_written_and_evaluated(run_folder: tuple[list[Case], Options]) -
     assert bundle.labels == ("lesion", "malignant")
     assert bundle.validation_status == "cross-validated on local data"
     assert set(bundle.card["figures"]) == {"lesion", "malignant", "localisation"}
+    robust = bundle.card["figures"]["malignant"]["robustness"]
+    assert list(robust) == list(CHANGES)
+    area = bundle.card["figures"]["malignant"]["auc"]["value"]
+    for row in robust.values():
+        assert row["auc"]["value"] == pytest.approx(area + row["auc_change"]["value"], abs=2e-3)
+    assert any(row["auc_change"]["interval_95"] != [0.0, 0.0] for row in robust.values())
+    assert np.shape(bundle.card["calibration"]["malignant"]["covariance"]) == (2, 2)
+    (reading,) = AttentionDetector.load(bundle).read([options.read(cases[0])])
+    assert set(reading.intervals) == {"lesion", "malignant"}
+    for label, (low, high) in reading.intervals.items():
+        assert low - 1e-6 <= reading.probabilities[label] <= high + 1e-6
     evaluation = attention.evaluate(bundle, cases, options)
     assert evaluation.n == 12
     assert {"detection_auc", "malignancy_auc", "attention_peak_in_box"} == set(evaluation.figures)
     assert evaluation.figures["malignancy_auc"].cases == 8
+    assert list(evaluation.robustness) == list(CHANGES)
+    assert set(evaluation.robustness["flip"]) == {"detection_auc", "malignancy_auc"}
     assert len(evaluation.examples) == 8
     assert [chart.title for chart in evaluation.charts if isinstance(chart, Scores)] == [
         "Lesion",
@@ -232,3 +254,4 @@ def test_cross_validation_reads_each_case_once_with_a_network_that_did_not_see_i
     assert evaluation.bundle is None
     assert evaluation.protocol.startswith("1 x 2-fold")
     assert evaluation.figures["detection_auc"].cases == 12
+    assert evaluation.robustness["flip"]["detection_auc"].area.cases == 12

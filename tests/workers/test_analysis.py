@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from tests.bundles import write_bundles
 from workers.analysis import LoadedModels, analyse, plan
 from workers.findings import Abstention, Dropped, Frame, Reason, StudyFindings
 from workers.frames import StoredInstance, read, select
+from workers.snapshot import snapshot
 from workers.stages import Stages
 
 LOOP = "examples_ybr_color.dcm"
@@ -64,10 +66,37 @@ def test_what_a_probability_takes_for_granted_is_handed_on(
     with (tmp_path / "bundles" / "lesion-attention" / CARD).open("a") as card:
         card.write("\n[calibration.malignant]\nslope = 1.0\nintercept = 0.0\n")
     calibrated = settings.model_copy(update={"bundle_folders": (tmp_path / "bundles",)})
-    assert findings(calibrated, still(tmp_path)).conditions == {
+    found = findings(calibrated, still(tmp_path))
+    assert found.conditions == {
         "lesion": "",
         "malignant": "if it is a lesion; calibrated as if both answers were equally frequent",
     }
+    assert [lesion.bounds for lesion in found.lesions] == [{}], "an older card has no interval"
+
+
+def test_a_probability_has_the_interval_of_its_calibration(
+    settings: Analysis, bundles: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bundles, tmp_path / "bundles")
+    with (tmp_path / "bundles" / "lesion-attention" / CARD).open("a") as card:
+        card.write("\n[calibration.malignant]\nslope = 1.0\nintercept = 0.0\n")
+        card.write("covariance = [[0.0, 0.0], [0.0, 0.04]]\n")
+    calibrated = settings.model_copy(update={"bundle_folders": (tmp_path / "bundles",)})
+    found = findings(calibrated, still(tmp_path))
+    (lesion,) = found.lesions
+    assert list(lesion.bounds) == ["malignant"]
+    p, low, high = lesion.bounds["malignant"]
+    assert p == lesion.probabilities["malignant"]
+    odds = math.log(p / (1 - p))
+    assert math.log(low / (1 - low)) == pytest.approx(odds - 0.392, abs=1e-3)  # 1.96 * 0.2
+    assert math.log(high / (1 - high)) == pytest.approx(odds + 0.392, abs=1e-3)
+    assert found.readings[0].bounds == lesion.bounds
+    suspected, malignant = found.heatmaps[0].caption
+    assert "calibration" not in suspected
+    said = f"{p:.0%} (threshold 1%); interval of the calibration {100 * low:.0f}-{100 * high:.0f}%"
+    assert malignant == f"Malignant, if it is a lesion: {said}"
+    kept = snapshot(found, 1, calibrated)["findings"]["lesions"][0]["bounds"]
+    assert kept == {"malignant": [p, low, high]}
 
 
 def with_threshold(bundles: Path, folder: Path, threshold: float) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.evaluation.overlap import jaccard
+from models.frame.fan_liver import Anatomy
 from models.lesion.joint import JointReading
 from models.registry import load_bundle, open_system, read_bundle
 from node.settings import Analysis
@@ -36,23 +37,20 @@ ANALYSIS = Analysis(device="cpu", threads=1)
 EMPTY = np.random.default_rng(1).gamma(9, 10, TRUTH.shape).clip(0, 255).astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class Marks:
+class Darkness:
     """What is dark over some pixels is a mass."""
 
-    fan: NDArray[np.bool_] | None
-    liver: NDArray[np.bool_] | None
-    mass: NDArray[np.float32]
-
-
-class Darkness:
     def __init__(self) -> None:
         self.seen = 0
 
-    def read(self, images: Sequence[Grey]) -> list[Marks]:
+    def read(self, images: Sequence[Grey]) -> list[Anatomy]:
         self.seen += len(images)
         return [
-            Marks(np.ones(image.shape, bool), None, (gaussian_filter(image, 4) < 45) * 0.75)
+            Anatomy(
+                np.ones(image.shape, bool),
+                None,
+                np.where(gaussian_filter(image, 4) < 45, np.float32(0.75), np.float32(0)),
+            )
             for image in images
         ]
 

@@ -157,6 +157,7 @@ def test_other_frames_models_or_settings_have_another_key(other: dict[str, objec
         Analysis(bundle_folders=(Path("/elsewhere"),)),
         Analysis(lesion_bundle="a-copy", fat_bundle="another-copy", joint_bundle="a-third"),
         Analysis(gate_bundle="a-fourth"),
+        Analysis(view_bundle="a-fourth"),
         Analysis(hepatorenal_bundle="a-fourth"),
         Analysis(dcnn_us_bundle="a-fourth", roi_bundle=""),
         Analysis(fan_liver_bundle="a-fourth"),

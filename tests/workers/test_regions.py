@@ -13,6 +13,7 @@ import torch
 
 from models.bundle import Bundle
 from models.errors import BundleError
+from models.evaluation.temperature import tempered
 from models.lesion.region import Region
 from models.registry import open_system, read_bundle
 from node.settings import Analysis
@@ -65,6 +66,21 @@ def test_classes_are_all_of_the_model(region_bundles: Path) -> None:
     assert reading is not None
     assert list(reading.probabilities) == ["none", "benign", "malignant"] == [*reading.conditions]
     assert sum(reading.probabilities.values()) == pytest.approx(1)
+    assert "equally frequent; not calibrated; read in" in reading.conditions["benign"]
+
+
+def test_classes_are_calibrated_where_the_card_has_a_temperature(region_bundles: Path) -> None:
+    bundle = read_bundle(region_bundles / "lesion-roi")
+    warm = replace(bundle, card={**bundle.card, "calibration": {"temperature": 3.0}})
+    plain, calibrated = (
+        ClassReader(open_system(one), one, {}).read(Region(IMAGE, TIGHT)) for one in (bundle, warm)
+    )
+    assert plain is not None
+    assert calibrated is not None
+    said = np.array([list(plain.probabilities.values())])
+    expected = tempered(said, 3.0)[0].tolist()
+    assert list(calibrated.probabilities.values()) == pytest.approx(expected, abs=1e-6)
+    assert "equally frequent; calibrated in an expert's box" in calibrated.conditions["benign"]
 
 
 def test_an_answer_that_is_no_number_is_none(region_bundles: Path) -> None:

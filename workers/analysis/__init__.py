@@ -25,12 +25,14 @@ from workers.analysis.plan import (
     LESION,
     PATHWAYS,
     READS,
+    VIEW,
     Opener,
     Plan,
     plan,
 )
 from workers.analysis.prompted import PromptedPathway
 from workers.analysis.regions import READERS, RegionReader, factors_of
+from workers.analysis.view import FrameViews, check_views
 from workers.findings import (
     Abstention,
     Dropped,
@@ -48,6 +50,7 @@ __all__ = [
     "GATE",
     "PATHWAYS",
     "READERS",
+    "VIEW",
     "Asked",
     "LoadedModels",
     "Plan",
@@ -56,6 +59,7 @@ __all__ = [
     "check_maps_masses",
     "check_outlines",
     "check_reads_indices",
+    "check_views",
     "factors_of",
     "identity",
     "plan",
@@ -91,12 +95,14 @@ def analyse(
     abstentions: list[Abstention] = []
     opener = Opener(chosen, models, settings, stages, abstentions)
     gate = opener.open(GATE, FrameGate)
+    views = opener.open(VIEW, FrameViews)
     find = _Find(opener, factors or {})
     pathways = _pathways(opener, settings, find)
     used: list[FrameRef] = []
     left_out = list(dropped)
     refused: list[Dropped] = []
-    for batch in _passed(_batches(frames, left_out, stages), gate, refused, stages):
+    passed = _passed(_batches(frames, left_out, stages), gate, refused, stages)
+    for batch in _with_views(passed, views, stages):
         used += [frame.ref for frame in batch]
         for name, pathway in pathways.items():
             with stages.stage(name):
@@ -141,9 +147,15 @@ def analyse(
         heatmaps=(*lesion.heatmaps, *index.heatmaps, *fat.heatmaps, *outlined.heatmaps),
         thresholds=lesion.thresholds,
         conditions=lesion.conditions,
-        notes=(*notes, *lesion.notes, *beside(index.hepatorenal, fat.fat)),
+        notes=(
+            *notes,
+            *(views.notes() if views else ()),
+            *lesion.notes,
+            *beside(index.hepatorenal, fat.fat),
+        ),
         joint_model=model(JOINT) or joint,
         gate_model=gate.model if gate else None,
+        view_model=views.model if views else None,
         prompted=outlined.prompted,
         hepatorenal_model=model(HEPATORENAL),
         hepatorenal=index.hepatorenal,
@@ -234,6 +246,17 @@ def _passed(
             refused += none
         if batch:
             yield batch
+
+
+def _with_views(
+    batches: Iterable[list[Frame]], views: FrameViews | None, stages: Stages
+) -> Iterator[list[Frame]]:
+    """The batches, their frames with the views that a model names."""
+    for batch in batches:
+        if views is not None:
+            with stages.stage(VIEW):
+                batch = views.name(batch)
+        yield batch
 
 
 def _noted(

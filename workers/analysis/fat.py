@@ -23,6 +23,7 @@ from workers.findings import (
 class _Read:
     frame: FrameRef
     corner: tuple[int, int]  # of the frame's image in its source
+    named: bool  # its view by a model
     reading: Any  # models.fat.multiview.FatReading
 
     @property
@@ -49,7 +50,7 @@ class FatPathway:
             [frame.image for frame in frames], [frame.view for frame in frames]
         )
         self._reads += [
-            _Read(frame.ref, frame.window[:2], reading)
+            _Read(frame.ref, frame.window[:2], frame.view_by_model, reading)
             for frame, reading in zip(frames, readings, strict=True)
         ]
 
@@ -73,6 +74,7 @@ class FatPathway:
             frames_of_unknown_view=sum(read.reading.view is None for read in used),
             frames_not_counted=len(familiar) - len(used),
             model=self.model,
+            frames_of_named_view=sum(read.named for read in used),
         )
         heatmaps = tuple(self._heatmaps(used, finding))
         return Conclusion(fat=finding, heatmaps=heatmaps, abstentions=abstentions)
@@ -92,7 +94,7 @@ class FatPathway:
                 window=(left + x0, top + y0, left + x1, top + y1),
                 signed=True,
                 caption=(
-                    f"View: {reading.view or 'unknown'}",
+                    f"View: {reading.view or 'unknown'}" + read.named * ", named by a model",
                     f"This frame: fat {reading.fat_percent:.0f} %, "
                     f"P(fat >= 5 %) {reading.p_5:.0%}, P(>= 10 %) {reading.p_10:.0%}",
                     f"Study: fat {finding.fat_percent:.0f} %, "

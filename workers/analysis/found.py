@@ -4,7 +4,7 @@ look, and the joint system draws and measures what lies there."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,15 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.images import Window
 from models.lesion import clicks
-from models.lesion.proposals import MOST, SMALLEST, Proposal, Proposals, over_image, propose
+from models.lesion.proposals import (
+    MOST,
+    SMALLEST,
+    Proposal,
+    Proposals,
+    is_same,
+    over_image,
+    propose,
+)
 from models.lesion.region import Box, Region
 from workers.analysis.loaded import card_figures, identity
 from workers.analysis.outlining import Outline, Outliner
@@ -22,6 +30,7 @@ from workers.analysis.pathway import in_frame
 from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
+    Bounded,
     FoundLesion,
     Frame,
     ModelIdentity,
@@ -41,9 +50,6 @@ _FIGURES = (
     ("lesion_recall", "masses found", ""),
     ("false_findings_per_normal_image", "false findings per normal image", ""),
 )
-_SAME = 0.5
-"""Of two outlines in a frame that share half of the smaller one, the second is the first again."""
-
 TOO_SMALL = f"smaller than {SMALLEST:.1%} of the fan, as good as no outlined mass of the public set"
 TOO_MANY = f"beyond the {MOST} that the detector attended to most in their frame"
 
@@ -61,8 +67,8 @@ def check_maps_masses(bundle: Bundle) -> None:
 class Suspected:
     """A frame that reaches the detector's threshold.
 
-    probabilities, conditions, model : of the detector. attention : (h, w) 0..1, one value per cell
-    of ``window``, in pixels of the frame's image.
+    probabilities, conditions, model, bounds : of the detector. attention : (h, w) 0..1, one value
+    per cell of ``window``, in pixels of the frame's image.
     """
 
     frame: Frame
@@ -71,6 +77,7 @@ class Suspected:
     model: ModelIdentity
     attention: NDArray[np.float32]
     window: Window
+    bounds: dict[str, Bounded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,10 +124,8 @@ class MassMap:
         anatomies = self._system.read([one.frame.image for one in suspected])
         for one, anatomy in zip(suspected, anatomies, strict=True):
             shape = (one.frame.image.shape[0], one.frame.image.shape[1])
-            known = [mask for mask in (anatomy.fan, anatomy.liver) if mask is not None]
-            tissue = np.logical_or.reduce(known) if known else np.ones(shape, bool)
             attention = over_image(one.attention, one.window, shape)
-            yield propose(anatomy.mass, tissue, attention, self.threshold)
+            yield propose(anatomy.mass, anatomy.tissue(shape), attention, self.threshold)
 
 
 class Finder:
@@ -178,7 +183,9 @@ class Finder:
         outlined: list[tuple[Proposal, Outline]] = []
         for proposal in proposals.kept:
             outline = self._outliner.outline(suspected.frame, clicks.Prompt(box=proposal.box))
-            if outline is not None and not any(_same(outline, one) for _, one in outlined):
+            if outline is not None and not any(
+                is_same(outline.mask, one.mask) for _, one in outlined
+            ):
                 outlined.append((proposal, outline))
         if not outlined:
             detail = "in a box that was proposed"
@@ -203,6 +210,7 @@ class Finder:
             outline=outline.border,
             outline_kind="segmentation",
             probabilities=suspected.probabilities,
+            bounds=suspected.bounds,
             model=suspected.model,
             diameters=outline.diameters,
             readings=self._malignancy(outline),
@@ -227,9 +235,5 @@ class Finder:
         conditions = {
             label: f"{self._outliner.condition(label)}; {place}" for label in outline.probabilities
         }
-        return (RegionReading(self._outliner.model, outline.probabilities, conditions),)
-
-
-def _same(one: Outline, other: Outline) -> bool:
-    shared = np.count_nonzero(one.mask & other.mask)
-    return bool(shared >= _SAME * min(one.area_pixels, other.area_pixels))
+        said = outline.probabilities, conditions, outline.bounds
+        return (RegionReading(self._outliner.model, *said),)

@@ -8,12 +8,13 @@ withheld every answer would have found. Who wants no gate turns it off, and no r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from models.bundle import Bundle
 from models.errors import BundleError
 from workers.analysis.loaded import identity
-from workers.findings import Dropped, Frame, Prompt, Reason
+from workers.findings import Dropped, Frame, Pooled, Prompt, Reason
 
 SUBJECT = "liver check"
 _SYSTEM = "frame.gate"
@@ -31,10 +32,12 @@ class FrameGate:
         """The frames that show a liver, and the others, each with its score."""
         passed: list[Frame] = []
         refused: list[Dropped] = []
-        verdicts = self._gate.read([frame.image for frame in frames])
-        for frame, verdict in zip(frames, verdicts, strict=True):
+        network = self._gate.features
+        features, _ = network([frame.image for frame in frames])
+        verdicts = self._gate.of_features(features)
+        for frame, row, verdict in zip(frames, features, verdicts, strict=True):
             if verdict.is_liver:
-                passed.append(frame)
+                passed.append(replace(frame, pooled=Pooled(network.digest, row)))
             else:
                 ref = frame.ref
                 why = Dropped(ref.sop_instance_uid, ref.number, Reason.NOT_LIVER, str(verdict))

@@ -24,10 +24,19 @@ from workers.analysis.found import (
 from workers.analysis.loaded import identity
 from workers.analysis.outline import attended_region
 from workers.analysis.outlining import reading_in_words, size_in_words
-from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, Conclusion, in_frame, not_counted
+from workers.analysis.pathway import (
+    EQUAL_PRIOR,
+    IF_A_LESION,
+    Conclusion,
+    bounded,
+    in_frame,
+    interval_words,
+    not_counted,
+)
 from workers.analysis.tracks import Tracks
 from workers.findings import (
     Abstention,
+    Bounded,
     Frame,
     FrameReading,
     FrameRef,
@@ -51,6 +60,7 @@ class _Read:
     probabilities: dict[str, float]
     attention: NDArray[np.float32]
     window: Window  # of the attention, in source pixels
+    bounds: dict[str, Bounded]
 
     @property
     def counts(self) -> bool:
@@ -112,7 +122,8 @@ class LesionPathway:
             x0, y0, x1, y1 = reading.window
             probabilities = {label: float(p) for label, p in reading.probabilities.items()}
             window = (left + x0, top + y0, left + x1, top + y1)
-            read = _Read(frame.ref, probabilities, reading.attention, window)
+            bounds = bounded(reading)
+            read = _Read(frame.ref, probabilities, reading.attention, window, bounds)
             of_image = self._reads.setdefault(frame.ref.sop_instance_uid, [])
             if self._suspects(read):
                 one = Suspected(
@@ -122,6 +133,7 @@ class LesionPathway:
                     self.model,
                     reading.attention,
                     reading.window,
+                    bounds,
                 )
                 suspected.append((len(of_image), one))
             of_image.append(read)
@@ -150,7 +162,9 @@ class LesionPathway:
             for suspicion, lesion in zip(ranked, lesions, strict=True)
         ] or [self._heatmap(max(counted, key=lambda read: read.probabilities["lesion"]), None)]
         return Conclusion(
-            readings=tuple(FrameReading(read.frame, read.probabilities) for read in counted),
+            readings=tuple(
+                FrameReading(read.frame, read.probabilities, read.bounds) for read in counted
+            ),
             lesions=tuple(lesions),
             heatmaps=tuple(shown[: self._key_frames]),
             abstentions=tuple(dict.fromkeys(abstentions)),
@@ -186,6 +200,7 @@ class LesionPathway:
             outline_kind="attention",
             probabilities=read.probabilities,
             model=self.model,
+            bounds=read.bounds,
         )
         look = self._looks.get(read.frame)
         if look is None or look.reason is None:
@@ -225,4 +240,6 @@ class LesionPathway:
         )
 
     def _beside_threshold(self, read: _Read, label: str) -> str:
-        return beside_threshold(read.probabilities[label], self._thresholds[label])
+        said = beside_threshold(read.probabilities[label], self._thresholds[label])
+        interval = interval_words(read.bounds, label)
+        return f"{said}; {interval}" if interval else said

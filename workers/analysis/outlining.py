@@ -16,8 +16,8 @@ from models.lesion import clicks
 from models.lesion.region import Box
 from workers.analysis.diameters import diameters
 from workers.analysis.loaded import card_figures, identity
-from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION
-from workers.findings import Diameters, Frame, OutlinedLesion, Point, RegionReading
+from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, bounded, in_brackets
+from workers.findings import Bounded, Diameters, Frame, OutlinedLesion, Point, RegionReading
 
 _SYSTEM = "lesion.joint"
 _TOLERANCE = 0.7  # pixels that the outline's corners may leave out
@@ -44,7 +44,8 @@ class Outline:
 
     border : closed polygon, pixels of the source frame as SCOORD has them. box : of the outline, in
     pixels of the frame's ``image``. mask : (rows, columns) bool of the whole source frame. area :
-    its pixels, and mm2 where calibrated. probabilities : by label, not always numbers.
+    its pixels, and mm2 where calibrated. probabilities : by label, not always numbers. bounds : by
+    label, the same with the interval of the calibration, where that is known.
     """
 
     border: tuple[Point, ...]
@@ -54,6 +55,7 @@ class Outline:
     area_pixels: int
     area_mm2: float | None
     probabilities: dict[str, float]
+    bounds: dict[str, Bounded]
 
     @property
     def are_numbers(self) -> bool:
@@ -91,6 +93,7 @@ class Outliner:
             area_pixels=area,
             area_mm2=area * frame.spacing.row * frame.spacing.column if frame.spacing else None,
             probabilities={label: float(p) for label, p in reading.probabilities.items()},
+            bounds=bounded(reading),
         )
 
     def condition(self, label: str) -> str:
@@ -113,7 +116,10 @@ def size_in_words(lesion: OutlinedLesion) -> str:
 
 
 def reading_in_words(reading: RegionReading) -> str:
-    said = ", ".join(f"{label} {p:.0%}" for label, p in reading.probabilities.items())
+    said = ", ".join(
+        f"{label} {p:.0%}{in_brackets(reading.bounds, label)}"
+        for label, p in reading.probabilities.items()
+    )
     return f"{reading.model.name}: {said}"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from workers.findings import (
     Abstention,
+    Bounded,
     Dropped,
     FatFinding,
     Frame,
@@ -68,6 +69,29 @@ def not_counted(subject: str, reason: Reason, count: int, of: Sized) -> tuple[Ab
     if not count:
         return ()
     return (Abstention(subject, reason, f"{count} of {len(of)} frames did not count"),)
+
+
+def bounded(reading: Any) -> dict[str, Bounded]:
+    """By label, the probability of a model's reading with the interval of its calibration; only
+    labels whose card has one."""
+    return {
+        label: Bounded(float(reading.probabilities[label]), float(low), float(high))
+        for label, (low, high) in reading.intervals.items()
+    }
+
+
+def interval_words(bounds: Mapping[str, Bounded], label: str, digits: int = 0) -> str:
+    """How a caption says it; nothing where there is none."""
+    if label not in bounds:
+        return ""
+    _, low, high = bounds[label]
+    return f"interval of the calibration {100 * low:.{digits}f}-{100 * high:.{digits}f}%"
+
+
+def in_brackets(bounds: Mapping[str, Bounded], label: str) -> str:
+    """The same after a number; nothing where there is none."""
+    words = interval_words(bounds, label)
+    return f" ({words})" if words else ""
 
 
 def at_prompt(subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> Abstention:

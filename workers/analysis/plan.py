@@ -21,6 +21,7 @@ from workers.analysis.pathway import AskedPathway, Pathway
 from workers.analysis.prompted import SUBJECT as PROMPTED
 from workers.analysis.prompted import PromptedPathway
 from workers.analysis.regions import READERS
+from workers.analysis.view import SUBJECT as LIVER_VIEW
 from workers.findings import Abstention, Reason
 from workers.stages import Stages
 
@@ -33,7 +34,8 @@ PATHWAYS: dict[str, Callable[[Any, Bundle, int], Pathway]] = {
     LESION: LesionPathway,
     "fat": FatPathway,
 }
-GATE, JOINT, HEPATORENAL, FAN_LIVER = "gate", "joint", "hepatorenal", "fan_liver"
+GATE, VIEW, JOINT, HEPATORENAL = "gate", "view", "joint", "hepatorenal"
+FAN_LIVER = "fan_liver"
 ASKED: dict[str, Callable[[Any, Bundle], AskedPathway]] = {
     JOINT: PromptedPathway,
     HEPATORENAL: HepatorenalPathway,
@@ -45,6 +47,7 @@ READS = {"point": JOINT, "box": JOINT, "hepatorenal": HEPATORENAL}
 
 _SUBJECTS = {
     GATE: LIVER_CHECK,
+    VIEW: LIVER_VIEW,
     JOINT: PROMPTED,
     HEPATORENAL: INDEX,
     FAN_LIVER: SIZE,
@@ -82,7 +85,7 @@ def plan(models: LoadedModels, settings: Analysis, kinds: Iterable[str] = ()) ->
             if name in bundles and name not in found:
                 found[name] = models.verify(bundles[name])
 
-    choose(GATE, *PATHWAYS, *(READS[kind] for kind in prompts))
+    choose(GATE, VIEW, *PATHWAYS, *(READS[kind] for kind in prompts))
     if found.get(LESION):
         choose(FAN_LIVER)
     if found.get(FAN_LIVER):

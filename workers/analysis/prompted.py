@@ -13,7 +13,7 @@ from models.bundle import Bundle
 from models.lesion import clicks
 from models.lesion.region import Box, Region
 from workers.analysis.outlining import Outliner, reading_in_words, size_in_words, surroundings
-from workers.analysis.pathway import IF_A_LESION, Conclusion, at_prompt
+from workers.analysis.pathway import IF_A_LESION, Conclusion, at_prompt, in_brackets
 from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
@@ -92,6 +92,7 @@ class PromptedPathway:
             area_mm2=outline.area_mm2,
             outlined_by=self.model,
             conditions={label: self._outliner.condition(label) for label in probabilities},
+            bounds=outline.bounds if probabilities else {},
         )
         self._outlined.append(_Outlined(lesion, outline.box, frame.image, frame.window))
 
@@ -132,7 +133,8 @@ class PromptedPathway:
 def _capture(lesion: PromptedLesion, region: tuple[int, int, int, int]) -> HeatmapFinding:
     numbers = [f"Prompt {lesion.prompt.id}: {size_in_words(lesion)}"]
     numbers += [
-        f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}" for label, p in lesion.probabilities.items()
+        f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}{in_brackets(lesion.bounds, label)}"
+        for label, p in lesion.probabilities.items()
     ]
     numbers += [reading_in_words(reading) for reading in lesion.readings]
     if lesion.prompt.kind != "box":

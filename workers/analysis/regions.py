@@ -76,11 +76,13 @@ class ClassReader:
         _check(bundle, "lesion.roi", "roi")
         self.model = replace(identity(bundle), figures=card_figures(bundle, _CLASS_FIGURES))
         self._system = system
+        self._calibrated = "temperature" in bundle.card.get("calibration", {})
 
     def read(self, region: Region) -> RegionReading | None:
         (said,) = self._system.read([region])
         condition = [
-            "if it is one of the model's classes, all equally frequent; not calibrated",
+            "if it is one of the model's classes, all equally frequent",
+            "calibrated in an expert's box" if self._calibrated else "not calibrated",
             _PLACE,
         ]
         return _reading(self.model, dict(said.probabilities), condition)

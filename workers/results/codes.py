@@ -70,6 +70,7 @@ PRIVATE: dict[str, str] = {
     "1303": "Probability of liver fat fraction of 10 % or more",
     "1304": "Frames of unknown view",
     "1305": "Frames of unknown view that did not count",
+    "1306": "Frames whose view a model named",
     "1310": "Pair of a liver and a kidney region",
     "1311": "Hepatorenal index",
     "1312": "Share of liver cells with fat, on the scale of biopsies",
@@ -92,6 +93,7 @@ PRIVATE: dict[str, str] = {
     "1410": "Prompted lesion not answered",
     "1411": "Malignancy of a prompted lesion not answered",
     "1412": "Whether the images show a liver not answered",
+    "1413": "Liver view not answered",
     "1416": "Malignancy of a found lesion not answered",
     "1420": "Hepatorenal index not answered",
     "1421": "Fat from the hepatorenal index not answered",
@@ -175,6 +177,7 @@ FAT_FROM_5 = private("1302")
 FAT_FROM_10 = private("1303")
 FRAMES_OF_UNKNOWN_VIEW = private("1304")
 FRAMES_NOT_COUNTED = private("1305")
+FRAMES_OF_NAMED_VIEW = private("1306")
 REGION_PAIR = private("1310")
 HEPATORENAL_INDEX = private("1311")
 LIVER_CELLS_WITH_FAT = private("1312")
@@ -260,6 +263,7 @@ SUBJECT: dict[str, Code] = {
     "malignancy": private("1411"),
     "found malignancy": private("1416"),
     "liver check": private("1412"),
+    "liver view": private("1413"),
     "hepatorenal index": private("1420"),
     "fat from the hepatorenal index": private("1421"),
 }

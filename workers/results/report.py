@@ -74,7 +74,8 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         )
     models = (
         *(findings.lesion_model, findings.hepatorenal_model, findings.fat_model),
-        *(findings.fan_liver_model, findings.joint_model, findings.gate_model),
+        *(findings.fan_liver_model, findings.joint_model),
+        *(findings.gate_model, findings.view_model),
         *findings.region_models,
     )
     if known := [model for model in models if model is not None]:

@@ -1,7 +1,7 @@
 """Training and evaluation of the attention detector (paper 1): the system ``attention``."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,16 +10,20 @@ import numpy.typing as npt
 import torch
 
 from models.bundle import Bundle
-from models.data import Case
+from models.data import Case, Grey
 from models.errors import TrainingError
 from models.evaluation.attention import Readings, evaluate_readings, localisation
 from models.evaluation.calibration import cross_calibrated
+from models.evaluation.changes import CHANGES, TITLES
 from models.evaluation.folds import case_folds, left_out
 from models.evaluation.geometry import geometry_features
 from models.evaluation.lesion import LabelEvaluation, evaluate_label
 from models.evaluation.metrics import Figure
 from models.evaluation.outcome import Evaluation
-from models.lesion.attention import AttentionDetector, mean_attention
+from models.evaluation.robustness import shifts
+from models.evaluation.sizes import areas_by_size
+from models.images import Window
+from models.lesion.attention import AttentionDetector, AttentionReading, mean_attention
 from models.training.attention.card import attention_card
 from models.training.attention.fit import (
     RECIPES,
@@ -42,11 +46,24 @@ FOLDS = 3
 @dataclass(frozen=True)
 class OutOfFold:
     """Of every case by networks that did not see its patient, in each of r repeats. logits :
-    (r, n, L). attention : (r, n, h, w). folds : held-out indices."""
+    (r, n, L). attention : (r, n, h, w). folds : held-out indices. changed : logits of the changed
+    images, by change."""
 
     logits: npt.NDArray[np.float64]
     attention: npt.NDArray[np.float32]
     folds: list[list[list[int]]]
+    changed: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Of n cases by networks that did not see their patient. logits : (n, L). attention : (h, w)
+    0..1 of each, over its window in pixels of the whole image."""
+
+    labels: tuple[str, ...]
+    logits: npt.NDArray[np.float64]
+    attention: Sequence[npt.NDArray[np.float32]]
+    windows: Sequence[Window]
 
 
 def train(cases: Sequence[Case], options: Options) -> Path:
@@ -80,21 +97,29 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
     """What a bundle says of cases that it has not seen."""
     detector = AttentionDetector.load(bundle, options.device)
     readings, sizes = [], []
+    changed: dict[str, list[AttentionReading]] = {name: [] for name in CHANGES}
     for number, case in enumerate(cases):
         options.progress("images", number, len(cases))
         grey = options.read(case)
         sizes.append((grey.shape[1], grey.shape[0]))
         readings.extend(detector.read([grey]))
+        for name, change in CHANGES.items():
+            changed[name].extend(detector.read([change(grey)]))
     options.progress("images", len(cases), len(cases))
+
+    def logits(rows: Sequence[AttentionReading]) -> npt.NDArray[np.float64]:
+        return np.asarray([[[row.logits[label] for label in bundle.labels] for row in rows]])
+
     every = Readings(
         labels=bundle.labels,
-        logits=np.asarray([[[row.logits[label] for label in bundle.labels] for row in readings]]),
+        logits=logits(readings),
         probability=np.asarray(
             [[row.probabilities[label] for label in bundle.labels] for row in readings]
         ),
         attention=[[row.attention for row in readings]],
         windows=[row.window for row in readings],
         sizes=sizes,
+        changed={name: logits(rows) for name, rows in changed.items()},
     )
     return evaluate_readings(cases, every, bundle.title, "the bundle on the given cases", options)
 
@@ -120,6 +145,7 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
         windows=first.windows[: len(cases)],
         sizes=first.sizes[: len(cases)],
         folds=found.folds,
+        changed=found.changed,
     )
     evaluation = evaluate_readings(cases, readings, None, _protocol(options), options)
     return replace(evaluation, notes=(*evaluation.notes, *missing))
@@ -182,26 +208,82 @@ def _fit(
     ]
 
 
+def held_out_readings(cases: Sequence[Case], options: Options) -> HeldOut:
+    """What the detector says of each case that it did not see; folds that lie in ``options.out``
+    are not fitted again. ``options.repeats`` is not heeded: the seed draws the folds."""
+    recipes = _recipes(options)
+    labels, _ = _labels(cases, fold_count(options, FOLDS, fewest=2))
+    samples = _samples(cases, labels, recipes, options)
+    logits = np.zeros((len(cases), len(labels)))
+    attention: dict[int, npt.NDArray[np.float32]] = {}
+    for held, fitted in _fold_fits(cases, samples, recipes, 0, options):
+        said, maps = _read(fitted, samples, recipes, held, labels)
+        logits[held] = said.numpy()
+        attention |= dict(zip(held, maps.numpy(), strict=True))
+    maps_in_order = [attention[place] for place in range(len(cases))]
+    return HeldOut(labels, logits, maps_in_order, samples[0].windows[: len(cases)])
+
+
+def _fold_fits(
+    cases: Sequence[Case],
+    samples: Sequence[Samples],
+    recipes: Sequence[Recipe],
+    repeat: int,
+    options: Options,
+) -> Iterator[tuple[list[int], list[Fitted]]]:
+    """The held-out places of each fold, and the ensemble fitted on the others."""
+    for number, held in enumerate(case_folds(cases, options.folds or FOLDS, options.seed)):
+        rest = sorted(set(range(len(cases))) - set(held))
+        name = f"repeat-{repeat}-fold-{number}"
+        yield held, _fit(rest, cases, samples, recipes, name, options)
+
+
 def _out_of_fold(
     cases: Sequence[Case], samples: Sequence[Samples], recipes: Sequence[Recipe], options: Options
 ) -> OutOfFold:
     count, labels = len(cases), samples[0].labels
     logits = np.zeros((options.repeats, count, len(labels)))
+    changed = {name: np.zeros_like(logits) for name in CHANGES}
     attention: list[torch.Tensor] = []
     divided: list[list[list[int]]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
-        folds = case_folds(cases, options.folds or FOLDS, own.seed)
-        divided.append(folds)
-        for number, held in enumerate(folds):
-            rest = sorted(set(range(count)) - set(held))
-            fitted = _fit(rest, cases, samples, recipes, f"repeat-{repeat}-fold-{number}", own)
+        divided.append([])
+        for held, fitted in _fold_fits(cases, samples, recipes, repeat, own):
+            name = f"repeat-{repeat}-fold-{len(divided[repeat])}"
+            divided[repeat].append(held)
             said, maps = _read(fitted, samples, recipes, held, labels)
             logits[repeat, held] = said.numpy()
             if len(attention) == repeat:
                 attention.append(torch.zeros(count, *maps.shape[1:]))
             attention[repeat][held] = maps
-    return OutOfFold(logits, torch.stack(attention).numpy(), divided)
+            tested = [cases[place] for place in held]
+            for change, rows in changed.items():
+                unlike = _changed(tested, labels, recipes, change, name, options)
+                said, _ = _read(fitted, unlike, recipes, range(len(held)), labels)
+                rows[repeat, held] = said.numpy()
+    return OutOfFold(logits, torch.stack(attention).numpy(), divided, changed)
+
+
+def _changed(
+    cases: Sequence[Case],
+    labels: Sequence[str],
+    recipes: Sequence[Recipe],
+    change: str,
+    name: str,
+    options: Options,
+) -> list[Samples]:
+    """Some cases prepared from their changed whole images; outlines and boxes stay behind."""
+
+    def progress(_: str, done: int, total: int) -> None:
+        options.progress(f"{name} read, {TITLES[change]}", done, total)
+
+    def read(case: Case) -> Grey:
+        return CHANGES[change](options.read(case))
+
+    return _samples(
+        cases, labels, recipes, replace(options, read=read, progress=progress, extra=())
+    )
 
 
 def _read(
@@ -244,12 +326,14 @@ def _label_evaluations(
     evaluations = {}
     for column, label in enumerate(samples.labels):
         known, folds = _known(cases, samples, column, found.folds)
-        evaluations[label] = evaluate_label(
-            samples.targets[known, column].numpy(),
-            found.logits[:, known, column],
-            geometry[known],
-            folds,
-            [cases[place].patient for place in known],
+        truth, logits = samples.targets[known, column].numpy(), found.logits[:, known, column]
+        patients = [cases[place].patient for place in known]
+        sizes = [samples.sizes[place] for place in known]
+        changed = {name: rows[:, known, column] for name, rows in found.changed.items()}
+        evaluations[label] = replace(
+            evaluate_label(truth, logits, geometry[known], folds, patients),
+            sizes=areas_by_size(truth, logits, sizes, patients),
+            robustness=shifts(truth, logits, changed, patients),
         )
     return evaluations
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.data import Case
+from models.evaluation.changes import DYNAMIC_RANGE
 from models.evaluation.lesion import LabelEvaluation
 from models.evaluation.metrics import Figure
+from models.evaluation.robustness import moved
 from models.training.attention.fit import Recipe
 from models.training.attention.samples import LABELS
-from models.training.card import initial_weights
+from models.training.card import CALIBRATION, initial_weights
 from models.training.course import COURSES
 from models.training.options import Options
 
@@ -42,19 +44,23 @@ def attention_card(
         "labels": list(labels),
         "lacks": [label for label in LABELS if label not in labels],
         "validation_status": options.about.status(validated=bool(evaluations)),
-        "limits": " ".join(filter(None, [options.about.limits, LIMITS, *_unproven(evaluations)])),
+        "limits": " ".join(
+            filter(
+                None,
+                [
+                    options.about.limits,
+                    LIMITS,
+                    *_unproven(evaluations),
+                    *_unsteady(evaluations),
+                ],
+            )
+        ),
         "preprocessing": {
             "crop": "bounding box of the echo content (models.images.content_window)",
             "echo": "median of the visible pixels of the top fifth to 70 (paper 1, eq. 1)",
             "flip_average": False,
         },
-        "calibration": {
-            label: {
-                "slope": round(row.calibration.slope, 5),
-                "intercept": round(row.calibration.intercept, 5),
-            }
-            for label, row in evaluations.items()
-        },
+        "calibration": {label: row.calibration.as_card() for label, row in evaluations.items()},
         "thresholds": {
             label: {
                 "probability": round(evaluations[label].threshold, 4),
@@ -72,8 +78,13 @@ def attention_card(
             "calibration_error come from the other folds"
             if evaluations
             else "none",
+            "calibration": CALIBRATION if evaluations else "none",
             "weights": "fitted on all cases by the same recipe",
             "geometry_only": "logistic regression on image size and fan crop, same folds",
+            "robustness": "held-out images changed whole and prepared anew, read by the networks "
+            "of their fold: see models.evaluation.changes; gain of 6 dB is "
+            f"{255 * 6 / DYNAMIC_RANGE:g} of 255 levels, as of a dynamic range of "
+            f"{DYNAMIC_RANGE:g} dB",
             "loss": "binary cross entropy of box masks and of each head; malignancy and types "
             "only where a mass is present",
             "optimiser": "SGD, Nesterov",
@@ -82,7 +93,7 @@ def attention_card(
             "recipe": [_recipe(recipe) for recipe in recipes],
         },
         "figures": {
-            **{label: dict(row.figures) for label, row in evaluations.items()},
+            **{label: row.as_card() for label, row in evaluations.items()},
             **(
                 {}
                 if localisation is None
@@ -134,4 +145,11 @@ def _unproven(evaluations: Mapping[str, LabelEvaluation]) -> list[str]:
         "includes none."
         for label, row in evaluations.items()
         if row.figures["auc_lead_over_geometry"]["interval_95"][0] <= 0
+    ]
+
+
+def _unsteady(evaluations: Mapping[str, LabelEvaluation]) -> list[str]:
+    """A sentence for each label whose area a change of the images moves too far."""
+    return [
+        sentence for label, row in evaluations.items() for sentence in moved(label, row.robustness)
     ]

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.data.manifest import BACKGROUNDS
-from models.evaluation.calibration import Platt
 from models.evaluation.outcome import Evaluation
 from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
+from models.platt import Platt
 from models.training.card import initial_weights
 from models.training.course import COURSES
 from models.training.dcnn_us.samples import LesionSamples

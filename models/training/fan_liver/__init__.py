@@ -1,7 +1,7 @@
 """Fitting and judging what finds fan, liver and masses in a frame: the system ``fan-liver``."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.bundle import Bundle
@@ -9,7 +9,7 @@ from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.folds import case_folds
 from models.evaluation.outcome import Evaluation
-from models.frame.fan_liver import FanLiver
+from models.frame.fan_liver import FanLiver, Mask
 from models.training.card import write_bundle
 from models.training.fan_liver.assessment import Found, best_level, find, mean_shapes, nearest
 from models.training.fan_liver.card import fan_liver_card
@@ -24,7 +24,7 @@ UNTRIED = 0.5
 
 BUNDLE = "fan-liver"
 
-__all__ = ["cross_validate", "evaluate", "train"]
+__all__ = ["Fold", "cross_validate", "evaluate", "fold_readers", "train"]
 
 
 def train(cases: Sequence[Case], options: Options) -> Path:
@@ -75,25 +75,51 @@ def _samples(cases: Sequence[Case], folds: int, options: Options) -> Samples:
     return load_samples(cases, structures, options)
 
 
+@dataclass(frozen=True)
+class Fold:
+    """held : the places of cases that its reader did not learn from. shapes : of the rival that
+    learned from the same cases."""
+
+    held: list[int]
+    reader: FanLiver
+    shapes: Mapping[str, Mask]
+
+
+def fold_readers(cases: Sequence[Case], options: Options) -> Iterator[Fold]:
+    """A reader for each fold of the cases; those that lie in ``options.out`` are not fitted again.
+
+    ``options.repeats`` is not heeded: the seed draws the folds.
+    """
+    count = fold_count(options, FOLDS, fewest=2)
+    return _readers(cases, _samples(cases, count, options), _recipe(options), 0, options)
+
+
+def _readers(
+    cases: Sequence[Case], samples: Samples, recipe: Recipe, repeat: int, options: Options
+) -> Iterator[Fold]:
+    extra = range(len(cases), len(samples.images))
+    for number, held in enumerate(case_folds(cases, options.folds or FOLDS, options.seed)):
+        rest = sorted(set(range(len(cases))) - set(held))
+        state = _state(options, f"repeat-{repeat}-fold-{number}")
+        network = fit_network(samples, [*rest, *extra], recipe, state, options)
+        reader = FanLiver(network, recipe.backbone, device=options.device)
+        yield Fold(held, reader, mean_shapes(samples, rest))
+
+
 def _out_of_fold(
     cases: Sequence[Case], samples: Samples, recipe: Recipe, options: Options
 ) -> tuple[Evaluation, float]:
     """And the level from which pixels are mass, by all that was out of fold."""
-    count = options.folds or FOLDS
-    extra = range(len(cases), len(samples.images))
     every: list[dict[float, Found]] = []
     repeats: list[list[Found]] = []
     for repeat in range(options.repeats):
         own = replace(options, seed=options.seed + repeat)
-        folds = case_folds(cases, count, own.seed)
+        folds: list[list[int]] = []
         found: dict[int, dict[float, Found]] = {}
-        for number, held in enumerate(folds):
-            rest = sorted(set(range(len(cases))) - set(held))
-            state = _state(options, f"repeat-{repeat}-fold-{number}")
-            network = fit_network(samples, [*rest, *extra], recipe, state, own)
-            reader = FanLiver(network, recipe.backbone, device=options.device)
-            rows = find(reader, cases, held, mean_shapes(samples, rest), options)
-            found |= dict(zip(held, rows, strict=True))
+        for fold in _readers(cases, samples, recipe, repeat, own):
+            rows = find(fold.reader, cases, fold.held, fold.shapes, options)
+            found |= dict(zip(fold.held, rows, strict=True))
+            folds.append(fold.held)
         every += found.values()
         chosen: dict[int, Found] = {}
         for held in folds:
@@ -101,8 +127,8 @@ def _out_of_fold(
             chosen |= {place: found[place][level] for place in held}
         repeats.append([chosen[place] for place in range(len(cases))])
     protocol = (
-        f"{options.repeats} x {count}-fold cross-validation by patient, out-of-fold predictions "
-        "pooled"
+        f"{options.repeats} x {options.folds or FOLDS}-fold cross-validation by patient, "
+        "out-of-fold predictions pooled"
     )
     return evaluation_of(cases, repeats, None, protocol, options), best_level(every)
 

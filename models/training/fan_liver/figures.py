@@ -91,7 +91,7 @@ _NOTES = (
     "In cross-validation a pixel counts as mass from the probability on that gave the other folds "
     "their best mean Dice.",
     "Baselines: the box of the echo content for the fan; for liver and mass the mean shape of the "
-    "frames learned from at the level of their best Dice; for areas under the curve a logistic "
+    "training frames at the level of their best Dice; for areas under the curve a logistic "
     "regression on image size and fan geometry.",
     "detection_auc and malignancy_auc are of the maps alone; the node asks other systems.",
     "Intervals are percentile bootstraps over patients, 95 %.",

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.backbones import imagenet_backbone
 from models.data import Case
-from models.data.seen import fingerprint
 from models.errors import TrainingError
 from models.evaluation.folds import patient_folds
-from models.evaluation.geometry import geometry_features
-from models.frame.gate import Features, Gate
+from models.frame.gate import Gate
+from models.training.features import features_of, pooled
 from models.training.options import Options
 
 LEAST = 5
@@ -81,7 +79,8 @@ def gate_samples(
         )
     if both := livers & {case.patient for case in everything if case.kind}:
         raise TrainingError(f"{min(both)} has images with and without a kind; name them apart")
-    features, geometry = _features(everything, options, backbone, gate)
+    read = pooled(backbone, options) if gate is None else gate.features
+    features, geometry = features_of(everything, options, read)
     return GateSamples(
         ids=tuple(case.id for case in everything),
         patients=tuple(case.patient for case in everything),
@@ -90,35 +89,3 @@ def gate_samples(
         geometry=geometry,
         own=len(cases),
     )
-
-
-def _features(
-    cases: Sequence[Case], options: Options, backbone: str, gate: Gate | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """(n, C) features and (n, 9) geometry. What was computed is kept in ``options.out / 'states'``
-    by the image's fingerprint, and not computed again."""
-    states = options.out / "states"
-    states.mkdir(parents=True, exist_ok=True)
-    read = None if gate is None else gate.features
-    weights = backbone if gate is None else gate.bundle.digest[:16]
-    if options.init is not None:
-        weights += f"-{options.init.stat().st_mtime_ns}"
-    rows = []
-    for number, case in enumerate(cases):
-        options.progress("features", number, len(cases))
-        file = states / f"gate-{weights}-{fingerprint(case)}.npz"
-        if not file.exists():
-            if read is None:
-                network = imagenet_backbone(backbone, options.init).eval()
-                read = Features(network, backbone, options.device)
-            image = options.read(case)
-            features, windows = read([image])
-            geometry = geometry_features([(image.shape[1], image.shape[0])], windows)
-            fresh = file.with_suffix(".new.npz")
-            np.savez(fresh, features=features[0], geometry=geometry[0])
-            fresh.replace(file)
-        with np.load(file, allow_pickle=False) as saved:
-            rows.append((saved["features"], saved["geometry"]))
-    options.progress("features", len(cases), len(cases))
-    features, geometry = (np.stack(column) for column in zip(*rows, strict=True))
-    return features.astype(np.float32), geometry.astype(np.float64)

@@ -2,7 +2,7 @@
 ``joint``."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from models.bundle import Bundle
 from models.data import Case
 from models.data.lesion import Lesion, load_lesions
 from models.errors import TrainingError
-from models.evaluation.calibration import Platt, cross_calibrated, fit_platt
+from models.evaluation.calibration import cross_calibrated, fit_platt_by_patient
 from models.evaluation.folds import case_folds, left_out
 from models.evaluation.joint import Assessed, assess, evaluate_lesions, relative_radius
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import JointSegmenter
+from models.platt import Platt
 from models.training.card import write_bundle
 from models.training.joint.card import joint_card
 from models.training.joint.fit import fit_joint
@@ -52,7 +53,9 @@ def train(cases: Sequence[Case], options: Options) -> Path:
         for label in labels:
             pairs = [_answers(lesions, assessed, label)[1:] for assessed in found.assessed]
             truth, logits = (np.concatenate(column) for column in zip(*pairs, strict=True))
-            calibration[label] = fit_platt(truth, logits)
+            known = [row.patient for row in lesions if label in row.labels]
+            owners = known * len(found.assessed)
+            calibration[label] = fit_platt_by_patient(truth, logits, owners)
     everything = [*lesions, *extra]
     network = fit_joint(everything, labels, chosen, _state(options, "final"), options)
     card = joint_card(
@@ -126,6 +129,19 @@ def _usable(lesions: Sequence[Lesion], chosen: Recipe) -> list[Lesion]:
     return [row for row in lesions if row.mask is not None or not chosen.shape.segments]
 
 
+def fold_segmenters(cases: Sequence[Case], options: Options) -> Iterator[JointSegmenter]:
+    """A segmenter for each fold of all cases, in the order of ``case_folds``, that learned from no
+    lesion of it; those that lie in ``options.out`` are not fitted again.
+
+    ``options.repeats`` is not heeded: the seed draws the folds.
+    """
+    count = fold_count(options, FOLDS, fewest=2)
+    chosen, lesions, extra, labels, _ = _prepared(cases, options, count)
+    for number, held in enumerate(_held_out(cases, lesions, count, options.seed)):
+        learned = [*_others(lesions, held), *extra]
+        yield _fold_segmenter(learned, labels, chosen, f"repeat-0-fold-{number}", options)
+
+
 def _out_of_fold(
     cases: Sequence[Case],
     lesions: Sequence[Lesion],
@@ -146,17 +162,9 @@ def _out_of_fold(
         divided.append(folds)
         assessed = [Assessed()] * len(lesions)
         for number, held in enumerate(folds):
-            out = set(held)
-            learned = [*(row for place, row in enumerate(lesions) if place not in out), *extra]
+            learned = [*_others(lesions, held), *extra]
             name = f"repeat-{repeat}-fold-{number}"
-            network = fit_joint(learned, labels, chosen, _state(options, name), own)
-            segmenter = JointSegmenter(
-                network,
-                chosen.backbone,
-                chosen.framing,
-                mirrored=chosen.mirrored,
-                device=options.device,
-            )
+            segmenter = _fold_segmenter(learned, labels, chosen, name, own)
             tested = [lesions[place] for place in held]
             rows = _assess_all(segmenter, tested, _radius(learned), name, options)
             for place, row in zip(held, rows, strict=True):
@@ -165,14 +173,30 @@ def _out_of_fold(
     return _OutOfFold(repeats, divided)
 
 
+def _fold_segmenter(
+    learned: Sequence[Lesion], labels: Sequence[str], chosen: Recipe, name: str, options: Options
+) -> JointSegmenter:
+    return JointSegmenter(
+        fit_joint(learned, labels, chosen, _state(options, name), options),
+        chosen.backbone,
+        chosen.framing,
+        mirrored=chosen.mirrored,
+        device=options.device,
+    )
+
+
+def _others(lesions: Sequence[Lesion], held: Sequence[int]) -> list[Lesion]:
+    out = set(held)
+    return [row for place, row in enumerate(lesions) if place not in out]
+
+
 def _held_out(
     cases: Sequence[Case], lesions: Sequence[Lesion], count: int, seed: int
 ) -> list[list[int]]:
     """The lesions of each fold of all cases, those without a lesion too: so a detector's folds of
     the same cases are the same."""
     folds = [{cases[place].id for place in held} for held in case_folds(cases, count, seed)]
-    found = [[place for place, row in enumerate(lesions) if row.case in names] for names in folds]
-    return [held for held in found if held]
+    return [[place for place, row in enumerate(lesions) if row.case in names] for names in folds]
 
 
 def _assess_all(

@@ -7,11 +7,11 @@ from typing import Any
 from models.data.lesion import Lesion
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation import joint_prompts as prompts
-from models.evaluation.calibration import Platt
 from models.evaluation.joint import CLICK
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
-from models.training.card import initial_weights
+from models.platt import Platt
+from models.training.card import CALIBRATION, initial_weights
 from models.training.course import COURSES
 from models.training.joint.recipes import Recipe
 from models.training.options import Options
@@ -61,10 +61,7 @@ def joint_card(
             "framing": asdict(recipe.framing),
             "network": asdict(recipe.shape),
         },
-        "calibration": {
-            label: {"slope": round(row.slope, 5), "intercept": round(row.intercept, 5)}
-            for label, row in calibration.items()
-        },
+        "calibration": {label: row.as_card() for label, row in calibration.items()},
         "baseline": {"relative_radius": round(radius, 5)},
         "data": {
             **options.about.as_card(),
@@ -78,6 +75,7 @@ def joint_card(
             "evaluation": "none"
             if evaluation is None
             else f"{evaluation.protocol}; intervals are percentile bootstraps over patients",
+            "calibration": CALIBRATION if calibration else "none",
             "weights": "one network on all lesions, same recipe; no epoch was selected",
             "recipe": recipe.title,
             "users": f"boxes: corners off by up to {prompts.JITTER:.0%} of the side, then "

@@ -15,15 +15,16 @@ from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.folds import patient_folds, possible_folds
 from models.evaluation.outcome import Evaluation
+from models.evaluation.temperature import cross_tempered, fit_temperature, tempered
 from models.images import imagenet_tensor
-from models.lesion.roi import CropReadings, RoiClassifier, classify_crops
+from models.lesion.roi import CropReadings, RoiClassifier, classify_crops, temperature_of
 from models.lesion.roi_network import RoiNetwork
 from models.training.card import write_bundle
 from models.training.loop import Schedule, fit
 from models.training.options import Options
 from models.training.roi.augmentation import augment_rois
 from models.training.roi.card import roi_card
-from models.training.roi.figures import evaluation_of
+from models.training.roi.figures import Calibration, evaluation_of
 from models.training.roi.samples import Balanced, RoiSamples, choose_classes, load_rois
 
 NAME = "roi"
@@ -64,10 +65,13 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     recipe = _recipe(options)
     folds = FOLDS if options.folds is None else options.folds
     samples = load_rois(cases, choose_classes(cases, folds), options, options.extra)
-    found = _cross_validated(samples, folds, recipe, options) if folds else None
+    found, temperature = None, None
+    if folds:
+        found, temperature = _cross_validated(samples, folds, recipe, options)
     network = _fitted(samples, range(len(samples)), recipe, options, "final")
     folder = options.out / BUNDLE
-    write_bundle(folder, network.state_dict(), roi_card(samples, recipe, folds, found, options))
+    card = roi_card(samples, recipe, folds, found, temperature, options)
+    write_bundle(folder, network.state_dict(), card)
     return folder
 
 
@@ -75,17 +79,20 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
     """Figures of networks on the folds that they did not see. TrainingError for folds 0 or 1."""
     folds = FOLDS if options.folds is None else options.folds
     samples = load_rois(cases, choose_classes(cases, folds), options, options.extra)
-    return _cross_validated(samples, folds, _recipe(options), options)
+    return _cross_validated(samples, folds, _recipe(options), options)[0]
 
 
 def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:
     """What a bundle makes of regions that it has not seen, in its own classes."""
     classifier = RoiClassifier.load(bundle, device=options.device)
     samples = load_rois(cases, classifier.classes, options)
+    readings, temperature = classifier.read_crops(samples.crops), temperature_of(bundle)
+    said = readings.probabilities
     return evaluation_of(
         samples,
-        classifier.read_crops(samples.crops),
+        readings,
         classifier.read_crops(samples.rough),
+        Calibration(said, None if temperature == 1.0 else tempered(said, 1.0 / temperature)),
         possible_folds(samples.strata(), samples.patients[: samples.own], FOLDS),
         system=NAME,
         bundle=bundle.title,
@@ -95,7 +102,8 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
 
 def _cross_validated(
     samples: RoiSamples, folds: int, recipe: Recipe, options: Options
-) -> Evaluation:
+) -> tuple[Evaluation, float]:
+    """The evaluation, and the temperature that all held-out regions together give."""
     if folds < 2:
         raise TrainingError(f"{folds} folds were asked for; cross-validation needs two or more")
     if options.repeats != 1:
@@ -117,15 +125,18 @@ def _cross_validated(
         CropReadings(*(np.concatenate(column)[order] for column in zip(*found, strict=True)))
         for found in parts.values()
     )
-    return evaluation_of(
+    truth, said = samples.targets[: samples.own], crops.probabilities
+    evaluation = evaluation_of(
         samples,
         crops,
         rough,
+        Calibration(cross_tempered(truth, said, held_out), said),
         held_out,
         system=NAME,
         bundle=None,
         protocol=f"{folds}-fold cross-validation by patient, out-of-fold calls pooled",
     )
+    return evaluation, fit_temperature(truth, said)
 
 
 def _fitted(

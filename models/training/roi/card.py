@@ -18,8 +18,10 @@ VERSION = "1.0.0"
 LIMITS = """\
 Reads a region that somebody or another model has chosen and always calls one of its classes: \
 what it never saw is called as well. Probabilities are those of a network fitted on balanced \
-classes, as if all were equally common; they were not calibrated. Investigational: not for \
-diagnosis."""
+classes, as if all were equally common; {calibration}. Investigational: not for diagnosis."""
+
+CALIBRATED = "calibrated by one temperature on held-out regions in the boxes of experts"
+NOT_CALIBRATED = "they were not calibrated"
 
 
 def roi_card(
@@ -27,10 +29,12 @@ def roi_card(
     recipe: "Recipe",
     folds: int,
     found: Evaluation | None,
+    temperature: float | None,
     options: Options,
 ) -> dict[str, Any]:
     """Everything a card says but the digest. found : the cross-validation, None where there was
-    none; then the card has no figures."""
+    none; then the card has no figures, and there is no temperature."""
+    limits = LIMITS.format(calibration=NOT_CALIBRATED if temperature is None else CALIBRATED)
     types = [name for name in MALIGNANT_TYPES if name not in samples.classes]
     card: dict[str, Any] = {
         "system": "lesion.roi",
@@ -40,7 +44,7 @@ def roi_card(
         "labels": list(samples.classes),
         "lacks": types,
         "validation_status": options.about.status(validated=found is not None),
-        "limits": " ".join(part for part in (options.about.limits, LIMITS) if part),
+        "limits": " ".join(part for part in (options.about.limits, limits) if part),
         "preprocessing": {
             "region": "square around the lesion's box, in grey; without a lesion the largest "
             "square of liver",
@@ -60,6 +64,11 @@ def roi_card(
             "evaluation": "none"
             if found is None
             else f"{found.protocol}; intervals are percentile bootstraps over patients",
+            "calibration": "none"
+            if temperature is None
+            else "temperature scaling of the out-of-fold logits in experts' boxes, all classes "
+            "weighted alike; log_loss and calibration_error are by the temperature that the other "
+            "folds gave",
             "weights": "one network on all regions, same recipe; no epoch was selected",
             "geometry_only": "multinomial logistic regression on image size and fan crop, same "
             "folds; with all classes weighted alike for the balanced accuracy",
@@ -78,6 +87,8 @@ def roi_card(
             "seed": options.seed,
         },
     }
+    if temperature is not None:
+        card["calibration"] = {"temperature": round(temperature, 4)}
     if found is not None:
         card["notes"] = list(found.notes)
         card["figures"] = {name: figure.as_card() for name, figure in found.figures.items()} | {

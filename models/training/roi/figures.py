@@ -1,7 +1,7 @@
 """What the region classifier's calls are worth, beside what geometry alone would call."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from models.evaluation.geometry import geometry_calls, geometry_scores
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Confusion, Evaluation, Example, Scores
 from models.evaluation.picture import draw
+from models.evaluation.temperature import confidence_error, log_loss
 from models.lesion.roi import CropReadings
 from models.training.roi.samples import MALIGNANCY, RoiSamples
 
@@ -20,10 +21,20 @@ _EXAMPLES = 4
 _ROUGH = "_in_a_rough_box"
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """Probabilities (n, k) of the readings in experts' boxes. after : calibrated. before : as the
+    network gave them; None where nothing was calibrated, and ``after`` is that."""
+
+    after: Floats
+    before: Floats | None
+
+
 def evaluation_of(
     samples: RoiSamples,
     readings: CropReadings,
     rough: CropReadings,
+    calibration: Calibration,
     folds: Sequence[Sequence[int]],
     *,
     system: str,
@@ -67,9 +78,10 @@ def evaluation_of(
         Confusion("Regions", samples.classes, confusion(truth, called, len(samples.classes)))
     ]
     malignancy = _malignancy(samples, readings.probabilities)
-    if malignancy is not None:
-        malignancy = replace(malignancy, baseline=_malignancy_geometry(samples, folds))
+    calibrated = _malignancy(samples, calibration.after)
+    if malignancy is not None and calibrated is not None:
         figures["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.probability)
+        malignancy = replace(calibrated, baseline=_malignancy_geometry(samples, folds))
         if malignancy.baseline is not None:
             baseline["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.baseline)
         charts.append(malignancy)
@@ -77,6 +89,7 @@ def evaluation_of(
     figures |= {f"{name}{_ROUGH}": figure for name, figure in drawn.items()}
     # The geometry is that of the image, however the box was drawn.
     baseline |= {f"{name}{_ROUGH}": baseline[name] for name in drawn if name in baseline}
+    figures |= _calibration_figures(truth, calibration, patients)
     return Evaluation(
         system=system,
         bundle=bundle,
@@ -88,6 +101,20 @@ def evaluation_of(
         examples=_examples(samples, readings),
         notes=tuple(notes),
     )
+
+
+def _calibration_figures(
+    truth: npt.NDArray[np.int64], calibration: Calibration, patients: Sequence[str]
+) -> dict[str, Figure]:
+    """How far the probabilities can be believed, and how far they could before."""
+    found = {"": calibration.after, "_before_calibration": calibration.before}
+    scores = {"log_loss": log_loss, "calibration_error": confidence_error}
+    return {
+        f"{name}{when}": bootstrap(score, truth, said, patients=patients)
+        for when, said in found.items()
+        if said is not None
+        for name, score in scores.items()
+    }
 
 
 def _rough_figures(samples: RoiSamples, rough: CropReadings) -> dict[str, Figure]:

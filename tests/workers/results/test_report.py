@@ -28,6 +28,7 @@ from tests.workers.results.studies import (
 from tests.workers.results.tools import dciodvfy, items, name_of, said, value_of, write
 from workers.findings import (
     Abstention,
+    Bounded,
     Diameters,
     Dropped,
     FrameReading,
@@ -128,6 +129,25 @@ def test_a_probability_says_its_condition_and_its_threshold() -> None:
     ]
 
 
+def test_a_probability_says_the_interval_of_its_calibration() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    bounds = {"malignant": Bounded(0.7125, 0.6205, 0.79)}
+    lesion = replace(findings.lesions[0], bounds=bounds)
+    result = report(replace(findings, lesions=(lesion,)))
+    group = next(i for i in items(result.dataset) if name_of(i) == "Measurement Group")
+    told = {
+        name_of(one): [(name_of(i), value_of(i)) for i in items(one)]
+        for one in group.ContentSequence
+        if one.ValueType == "NUM"
+    }
+    assert told["Certainty of Finding"] == [("Threshold Value", "50 %")]
+    above, below, meaning = told["Probability of cancer"][2:]
+    assert above == ("+, range of upper measurement uncertainty", "7.8 %")
+    assert below == ("-, range of lower measurement uncertainty", "9.2 %")
+    assert meaning[0] == "Meaning of the interval"
+    assert meaning[1].startswith("95 % interval of the calibration")
+
+
 def test_no_rounding_contradicts_the_result_of_the_search() -> None:
     findings = replace(
         findings_of([FRAME], WINDOW),
@@ -164,6 +184,23 @@ def test_frames_that_did_not_count_are_counted() -> None:
     fat = replace(findings.fat, frames_not_counted=3)
     lines = said(report(replace(findings, fat=fat)))
     assert ("Frames of unknown view that did not count", "3 {frames}") in lines
+
+
+def test_views_that_a_model_named_are_counted_and_only_there() -> None:
+    findings = findings_of([FRAME], WINDOW)
+    assert findings.fat is not None
+    fat = replace(findings.fat, frames_of_named_view=2)
+    lines = said(report(replace(findings, fat=fat, view_model=JOINT_MODEL)))
+    assert ("Frames whose view a model named", "2 {frames}") in lines
+    views = "hepatorenal, subcostal; a model named that of 2 of the frames"
+    assert ("Image View", views) in lines
+    assert "Frames whose view a model named" not in dict(said(report(findings)))
+
+
+def test_the_model_that_names_views_is_among_the_equipment() -> None:
+    findings = replace(findings_of([FRAME], WINDOW), view_model=JOINT_MODEL)
+    devices = [one.DeviceUID for one in report(findings).dataset.ContributingEquipmentSequence]
+    assert weights_uid(JOINT_MODEL.digest) in devices
 
 
 def test_every_model_result_carries_its_standing() -> None:

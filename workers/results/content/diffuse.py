@@ -5,6 +5,7 @@ from __future__ import annotations
 from highdicom.sr import (
     ContentSequence,
     FindingSite,
+    Measurement,
     MeasurementsAndQualitativeEvaluations,
     TrackingIdentifier,
 )
@@ -34,9 +35,18 @@ def fat_group(context: ResultContext, fat: FatFinding) -> ContentSequence:
             *measurement(codes.FRAMES_EXAMINED, len(fat.frames), codes.FRAMES),
             *measurement(codes.FRAMES_OF_UNKNOWN_VIEW, fat.frames_of_unknown_view, codes.FRAMES),
             *measurement(codes.FRAMES_NOT_COUNTED, fat.frames_not_counted, codes.FRAMES),
+            *_named(fat),
         ],
         source_images=source_images(fat.frames),
     )
     views = ", ".join(fat.views) or "none could be told from the images' headers"
+    if fat.frames_of_named_view:
+        views += f"; a model named that of {fat.frames_of_named_view} of the frames"
     extend(group, text(codes.IMAGE_VIEW, views), *statements(fat.model))
     return group
+
+
+def _named(fat: FatFinding) -> list[Measurement]:
+    """Only where a model named any: a report in which DICOM speaks is as it always was."""
+    named = fat.frames_of_named_view
+    return measurement(codes.FRAMES_OF_NAMED_VIEW, named, codes.FRAMES) if named else []

@@ -23,9 +23,9 @@ from workers.results.content.items import (
     code,
     extend,
     measurement,
-    number,
     percent,
     text,
+    uncertainty,
 )
 from workers.results.content.provenance import algorithm, statements
 from workers.results.content.references import in_frame, source_images
@@ -122,7 +122,7 @@ def _fat(fat: Bounded | None) -> list[Measurement]:
         return []
     found = measurement(codes.LIVER_CELLS_WITH_FAT, round(fat.value, 1), codes.PERCENT)
     for one in found:
-        _add_interval(one, fat, 1.0, _OF_FAT)
+        extend(one, *uncertainty(fat, 1.0, _OF_FAT))
     return found
 
 
@@ -132,16 +132,5 @@ def _probability(name: Code, p: Bounded | None) -> list[Measurement]:
     found = measurement(name, percent(p.value), codes.PERCENT)
     for one in found:
         extend(one, text(codes.CONDITION, _EQUAL, PROPERTY))
-        _add_interval(one, p, 100.0, _OF_PROBABILITY)
+        extend(one, *uncertainty(p, 100.0, _OF_PROBABILITY))
     return found
-
-
-def _add_interval(found: Measurement, value: Bounded, scale: float, meaning: str) -> None:
-    """TID 310's uncertainty, in per cent as the value; highdicom writes it without a unit."""
-    above, below = value.high - value.value, value.value - value.low
-    extend(
-        found,
-        number(codes.UPPER_UNCERTAINTY, round(scale * above, 1), codes.PERCENT, PROPERTY),
-        number(codes.LOWER_UNCERTAINTY, round(scale * below, 1), codes.PERCENT, PROPERTY),
-        text(codes.INTERVAL, meaning, PROPERTY),
-    )

@@ -16,6 +16,8 @@ from highdicom.sr import (
 )
 from pydicom.sr.coding import Code
 
+from workers.findings import Bounded
+from workers.results import codes
 from workers.results.values import plain
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -56,6 +58,16 @@ def measurement(
         return []
     return [
         Measurement(name=name, value=value, unit=unit, derivation=derivation, algorithm_id=model)
+    ]
+
+
+def uncertainty(value: Bounded, scale: float, meaning: str) -> list[ContentItem]:
+    """TID 310's uncertainty, in per cent as the value; highdicom writes it without a unit."""
+    above, below = value.high - value.value, value.value - value.low
+    return [
+        number(codes.UPPER_UNCERTAINTY, round(scale * above, 1), codes.PERCENT, PROPERTY),
+        number(codes.LOWER_UNCERTAINTY, round(scale * below, 1), codes.PERCENT, PROPERTY),
+        text(codes.INTERVAL, meaning, PROPERTY),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from pydicom.uid import SegmentationStorage
 
 from workers.answer import study_answer
 from workers.findings import (
+    Bounded,
     FoundLesion,
     FrameRef,
     LesionFinding,
@@ -48,6 +49,7 @@ from workers.results.content.items import (
     number,
     percent,
     text,
+    uncertainty,
     with_properties,
 )
 from workers.results.content.provenance import algorithm, statements
@@ -56,6 +58,11 @@ from workers.results.identity import tracking_uid
 from workers.results.objects import ResultContext
 from workers.results.values import plain
 from workers.rounding import decimals
+
+_OF_CALIBRATION = (
+    "95 % interval of the calibration over resampled patients; how well the model read this image "
+    "is no part of it"
+)
 
 
 def lesion_group(
@@ -134,7 +141,7 @@ def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSeq
     model, answer = findings.lesion_model, study_answer(findings)
     if model is None or answer is None:
         return None
-    terms = _Terms(findings.thresholds, findings.conditions)
+    terms = _Terms(findings.thresholds, findings.conditions, answer.bounds)
     counts = (
         (codes.FRAMES_EXAMINED, answer.frames, codes.FRAMES),
         (codes.FRAMES_SUSPECTING, answer.suspecting_frames, codes.FRAMES),
@@ -166,10 +173,12 @@ def lesion_search(context: ResultContext, findings: StudyFindings) -> ContentSeq
 
 @dataclass(frozen=True)
 class _Terms:
-    """By label, the threshold of a model's probability and what that takes for granted."""
+    """By label, the threshold of a model's probability, what that takes for granted, and itself
+    with the interval of its calibration."""
 
     thresholds: Mapping[str, float]
     conditions: Mapping[str, str]
+    bounds: Mapping[str, Bounded] = field(default_factory=dict)
 
     def items(self, label: str, digits: int) -> list[ContentItem]:
         terms: list[ContentItem] = []
@@ -178,16 +187,18 @@ class _Terms:
         if label in self.thresholds:
             threshold = percent(self.thresholds[label], digits)
             terms.append(number(codes.THRESHOLD, threshold, codes.PERCENT, PROPERTY))
+        if label in self.bounds:
+            terms += uncertainty(self.bounds[label], 100.0, _OF_CALIBRATION)
         return terms
 
 
 def _terms_of(findings: StudyFindings, lesion: LesionFinding) -> _Terms:
     """The lesion model's terms are not those of the joint model, which has no threshold."""
     if isinstance(lesion, PromptedLesion):
-        return _Terms({}, lesion.conditions)
+        return _Terms({}, lesion.conditions, lesion.bounds)
     if isinstance(lesion, FoundLesion):
-        return _Terms(findings.thresholds, lesion.conditions)
-    return _Terms(findings.thresholds, findings.conditions)
+        return _Terms(findings.thresholds, lesion.conditions, lesion.bounds)
+    return _Terms(findings.thresholds, findings.conditions, lesion.bounds)
 
 
 def _probability(
@@ -217,7 +228,7 @@ def _read(reading: RegionReading) -> list[Measurement]:
         for label, p in reading.probabilities.items()
         if label in codes.PROBABILITY
         for one in _probability(
-            _Terms({}, reading.conditions), label, p, model=algorithm(reading.model)
+            _Terms({}, reading.conditions, reading.bounds), label, p, model=algorithm(reading.model)
         )
     ]
     for one in found:
@@ -227,7 +238,7 @@ def _read(reading: RegionReading) -> list[Measurement]:
 
 def _unnamed(reading: RegionReading) -> list[ContentItem]:
     """The probabilities of a further model's classes that have no code."""
-    terms = _Terms({}, reading.conditions)
+    terms = _Terms({}, reading.conditions, reading.bounds)
     found = [
         item
         for label, p in reading.probabilities.items()

@@ -1,0 +1,195 @@
+"""What all systems together find, beside what the map of masses would have found alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data import Case
+from models.evaluation.calibration import cross_calibrated
+from models.evaluation.metrics import Figure, area_under_curve, bootstrap
+from models.evaluation.outcome import Chart, Distribution, Evaluation, Scores
+from models.evaluation.overlap import Mask, dice, jaccard
+from models.images.outlines import outline_mask
+from models.training.fan_liver.assessment import FOUND, Found
+
+_LEAST = 1e-6
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Read:
+    """One frame as the node would read it. dice : of all that is outlined with all masses, NaN
+    without a mass. recalled : of each mass, whether an outline found it. findings : how many the
+    node would report. map_dice : of the map of masses alone, in frames that the detector suspects.
+    logits : by label, of each system that has a say; NaN where one said nothing."""
+
+    suspected: bool
+    dice: float
+    recalled: tuple[bool, ...]
+    findings: int
+    map_dice: float
+    logits: Mapping[str, tuple[float, ...]]
+
+
+VOICES: Mapping[str, tuple[str, ...]] = {
+    "lesion": ("detector", "map of masses"),
+    "malignant": ("detector", "map of masses", "outline"),
+}
+"""Which systems speak of a label, in the order of ``Read.logits``."""
+
+
+def logit(probability: float) -> float:
+    """Of a probability, kept finite; NaN of NaN."""
+    p = min(max(probability, _LEAST), 1 - _LEAST) if math.isfinite(probability) else math.nan
+    return math.log(p / (1 - p))
+
+
+def read_of(
+    case: Case,
+    shape: tuple[int, int],
+    outlined: Sequence[Mask],
+    *,
+    suspected: bool,
+    map_alone: Found,
+    logits: Mapping[str, tuple[float, ...]],
+) -> Read:
+    """outlined : masks (H, W) of the frame; in one that is not suspected they are not reported."""
+    reported = list(outlined) if suspected else []
+    masses = [outline_mask([outline], shape) for outline in case.masses]
+    overlap = alone = math.nan
+    if masses:
+        truth = np.logical_or.reduce(masses)
+        overlap = dice(np.logical_or.reduce([truth & False, *reported]), truth)
+        alone = map_alone.overlaps["mass"] if suspected else 0.0
+    return Read(
+        suspected=suspected,
+        dice=overlap,
+        recalled=tuple(any(jaccard(one, mass) >= FOUND for one in reported) for mass in masses),
+        findings=len(reported),
+        map_dice=alone,
+        logits=logits,
+    )
+
+
+def evaluation_of(
+    cases: Sequence[Case], read: Sequence[Read], folds: Sequence[Sequence[int]], protocol: str
+) -> Evaluation:
+    """Overlaps, findings and areas under the curve of the whole reading."""
+    charts: list[Chart] = []
+    every = list(range(len(cases)))
+    figures = _found(cases, read, every)
+    masses = [place for place in every if read[place].recalled]
+    if masses:
+        charts.append(
+            Distribution(
+                "Overlap of masses, without any click",
+                "dice",
+                {
+                    "findings": np.array([read[place].dice for place in masses]),
+                    "map of masses alone": np.array([read[place].map_dice for place in masses]),
+                },
+            )
+        )
+    for label, voices in VOICES.items():
+        known = [place for place in every if label in cases[place].labels]
+        truth = np.array([float(cases[place].labels[label]) for place in known])
+        if len(set(truth.tolist())) < 2:
+            continue
+        own = [cases[place].patient for place in known]
+        place_of = {place: row for row, place in enumerate(known)}
+        held = [[place_of[place] for place in fold if place in place_of] for fold in folds]
+        said = np.array([read[place].logits[label] for place in known])
+        spoken = [_calibrated(truth, said[:, column], held) for column in range(len(voices))]
+        together = np.nanmean(np.stack(spoken), axis=0)
+        name = "detection_auc" if label == "lesion" else "malignancy_auc"
+        figures[name] = bootstrap(area_under_curve, truth, together, patients=own)
+        for voice, one in zip(voices, spoken, strict=True):
+            heard = np.isfinite(one)
+            figures[f"{name}_{voice.replace(' ', '_')}"] = bootstrap(
+                area_under_curve,
+                truth[heard],
+                one[heard],
+                patients=[patient for patient, yes in zip(own, heard, strict=True) if yes],
+            )
+        charts.append(Scores(label.capitalize(), truth, 1 / (1 + np.exp(-together))))
+    return Evaluation(
+        system="findings",
+        bundle=None,
+        protocol=protocol,
+        n=len(cases),
+        figures=figures,
+        baseline=_map_alone(cases, read, masses),
+        strata={
+            f"{name} masses": _found(cases, read, some)
+            for name, answer in (("benign", 0), ("malignant", 1))
+            if (some := [p for p in masses if cases[p].labels.get("malignant") == answer])
+        },
+        charts=tuple(charts),
+        notes=_NOTES,
+    )
+
+
+_NOTES = (
+    "Every case was read by systems that learned from none of its patient's: the detector's "
+    "threshold and the level of the map of masses come from the other folds too.",
+    "mass_dice is of frames with a mass, the mean over them: 0 where the detector suspects none.",
+    f"A mass is found (lesion_recall) where an outline overlaps it with a Jaccard index of {FOUND} "
+    "or more.",
+    "The baseline of mass_dice is the map of masses alone, in the frames that the detector "
+    "suspects: what the joint system's outlines add.",
+    "detection_auc and malignancy_auc are of the mean over the systems of their logits, each "
+    "calibrated on the other folds; that of each system stands beside them, of the map's and the "
+    "outline's where they had a say.",
+    "Intervals are percentile bootstraps over patients, 95 %.",
+)
+
+
+def _calibrated(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -> Floats:
+    """Logits on the scale of the other folds' calibration; NaN where there was none."""
+    found = np.full(len(truth), np.nan)
+    heard = np.flatnonzero(np.isfinite(logits))
+    row = {int(place): number for number, place in enumerate(heard)}
+    own = [[row[place] for place in fold if place in row] for fold in folds]
+    probability = cross_calibrated(truth[heard], logits[heard], own)
+    found[heard] = [logit(float(p)) for p in probability]
+    return found
+
+
+def _found(cases: Sequence[Case], read: Sequence[Read], places: Sequence[int]) -> dict[str, Figure]:
+    figures = {}
+    masses = [place for place in places if read[place].recalled]
+    if masses:
+        owners = [cases[place].patient for place in masses]
+        values = np.array([read[place].dice for place in masses])
+        figures["mass_dice"] = bootstrap(_mean, values, patients=owners)
+        each = [(place, hit) for place in masses for hit in read[place].recalled]
+        figures["lesion_recall"] = bootstrap(
+            _mean,
+            np.array([float(hit) for _, hit in each]),
+            patients=[cases[place].patient for place, _ in each],
+        )
+    normal = [place for place in places if cases[place].labels.get("lesion") == 0]
+    if normal:
+        figures["false_findings_per_normal_image"] = bootstrap(
+            _mean,
+            np.array([float(read[place].findings) for place in normal]),
+            patients=[cases[place].patient for place in normal],
+        )
+    return figures
+
+
+def _map_alone(
+    cases: Sequence[Case], read: Sequence[Read], masses: Sequence[int]
+) -> dict[str, Figure]:
+    if not masses:
+        return {}
+    values = np.array([read[place].map_dice for place in masses])
+    return {"mass_dice": bootstrap(_mean, values, patients=[cases[p].patient for p in masses])}
+
+
+def _mean(values: npt.NDArray[np.floating]) -> float:
+    return float(values.mean())

@@ -189,7 +189,8 @@ class Finder:
                 replace(one, others=tuple(boxes[:place] + boxes[place + 1 :]))
                 for place, one in enumerate(sightings)
             ),
-            **unfollowed,
+            small=proposals.small,
+            further=proposals.further,
         )
 
     def _sighting(self, suspected: Suspected, proposal: Proposal, outline: Outline) -> Sighting:

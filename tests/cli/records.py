@@ -79,8 +79,22 @@ SNAPSHOT = {
                 "probabilities": {"lesion": 0.83, "malignant": 0.2},
                 "outline": [[1, 2], [3, 4], [5, 6]],
                 "outline_kind": "attention",
-            }
+            },
+            {
+                "tracking_id": "lesion 2",
+                "sop_instance_uid": f"{COMPLETE}.1.1",
+                "frame": 2,
+                "probabilities": {"lesion": 0.71, "malignant": 0.3},
+                "outline": [[1, 2], [3, 4], [5, 6]],
+                "outline_kind": "segmentation",
+                "diameters": {"long_mm": 34.12, "short_mm": 20.6},
+                "area_pixels": 1200,
+                "area_mm2": 512.3,
+                "readings": [{"model": "lesion-joint", "probabilities": {"malignant": 0.62}}],
+                "seen_in": [1, 2, 3, 7],
+            },
         ],
+        "answer": {"sentences": ["Lesion suspected in 5 of 6 frames, in 2 of 2 images."]},
         "prompted": [
             {
                 "tracking_id": f"prompt {number}",

@@ -123,6 +123,22 @@ def test_a_run_is_explained_frame_by_frame(filled: Filled) -> None:
     assert "no model on this node outlines the lesion" in text
 
 
+def test_what_was_found_is_explained_with_its_size_and_frames_and_the_studys_answer(
+    filled: Filled,
+) -> None:
+    node, night = filled
+    lines = node("runs", "explain", str(night.done_run)).out.splitlines()
+    at = lines.index("  2 suspected lesions")
+    assert lines[at + 1].endswith("outline by attention")
+    assert lines[at + 2 : at + 6] == [
+        f"    lesion 2: lesion 71%, malignant 30%, frame 2 of {COMPLETE}.1.1, "
+        "outline by segmentation",
+        "      34.1 x 20.6 mm, 512 mm2; outlined in 4 frames: 1-3, 7",
+        "      lesion-joint: malignant 62%",
+        "    Lesion suspected in 5 of 6 frames, in 2 of 2 images.",
+    ]
+
+
 def test_what_operators_pointed_at_is_explained(filled: Filled) -> None:
     node, night = filled
     lines = node("runs", "explain", str(night.done_run)).out.splitlines()

@@ -146,6 +146,10 @@ def test_detector_and_joint_system_each_say_how_likely_it_is_malignant(
     (lesion,) = found_of(conclusion)
     (frame,) = conclusion.readings
     assert lesion.probabilities == frame.probabilities, "the detector's"
+    assert lesion.conditions == {
+        "lesion": "of the frame as a whole, not of the outline",
+        "malignant": "of the frame as a whole, not of the outline; if it is a lesion",
+    }
     assert lesion.model.name == "lesion-attention"
     (reading,) = lesion.readings
     assert reading.model == lesion.outlined_by == outliner.model

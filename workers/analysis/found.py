@@ -50,6 +50,7 @@ _FIGURES = (
     ("lesion_recall", "masses found", ""),
     ("false_findings_per_normal_image", "false findings per normal image", ""),
 )
+_OF_FRAME = "of the frame as a whole, not of the outline"
 TOO_SMALL = f"smaller than {SMALLEST:.1%} of the fan, as good as no outlined mass of the public set"
 TOO_MANY = f"beyond the {MOST} that the detector attended to most in their frame"
 
@@ -218,7 +219,10 @@ class Finder:
             area_pixels=outline.area_pixels,
             area_mm2=outline.area_mm2,
             outlined_by=self._outliner.model,
-            conditions=suspected.conditions,
+            conditions={
+                label: "; ".join(filter(None, (_OF_FRAME, said)))
+                for label, said in suspected.conditions.items()
+            },
             box=((x0 + left, y0 + top), (x1 + left, y1 + top)),
             mass=proposal.mass,
             located_by=self._masses.model,

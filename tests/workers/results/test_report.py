@@ -100,11 +100,16 @@ def test_an_outline_stays_inside_its_image() -> None:
     assert list(region.GraphicData) == [0, 20, 640, 20, 300, 480, 0, 20]
 
 
+def unsuspected(findings: StudyFindings) -> StudyFindings:
+    """The same, where the detector suspects nothing."""
+    readings = (FrameReading(FRAME, {"lesion": 0.2}),)
+    return replace(findings, lesions=(), readings=readings)
+
+
 def test_no_lesion_is_a_finding_of_its_own() -> None:
-    findings = findings_of([FRAME], WINDOW)
-    lines = said(report(replace(findings, lesions=())))
+    lines = said(report(unsuspected(findings_of([FRAME], WINDOW))))
     assert ("Result of the lesion search", "No lesion at or above the decision threshold") in lines
-    assert ("Certainty of Finding", "93.4 %") in lines
+    assert ("Certainty of Finding", "20 %") in lines
     assert ("Threshold Value", "50 %") in lines
     assert ("Finding", "Lesion") not in lines
 
@@ -419,8 +424,7 @@ def test_each_model_says_for_itself_how_likely_a_found_lesion_is_malignant() -> 
 
 
 def test_a_prompted_lesion_is_no_result_of_the_lesion_search() -> None:
-    findings = replace(prompted_of(FRAME, (480, 640)), lesions=())
-    lines = said(report(findings))
+    lines = said(report(unsuspected(prompted_of(FRAME, (480, 640)))))
     assert ("Result of the lesion search", "No lesion at or above the decision threshold") in lines
     assert ("Tracking Identifier", "prompt 5") in lines
 

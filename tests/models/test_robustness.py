@@ -125,14 +125,14 @@ def test_a_paired_interval_is_narrower_than_that_of_an_area_alone() -> None:
 
 
 def test_sizes_of_few_patients_or_of_one_answer_stand_together() -> None:
-    sizes = [(720, 576)] * 24 + [(1024, 768)] * 22 + [(640, 480)] * 10
-    truth = np.array([0.0, 1] * 12 + [1.0] * 22 + [0.0] * 10)
+    sizes = [(720, 576)] * 24 + [(1024, 768)] * 22 + [(640, 480)] * 12
+    truth = np.array([0.0, 1] * 12 + [1.0] * 22 + [0.0, 1] * 6)
     score = np.concatenate([truth[:24], -truth[24:]])
-    patients = [str(number) for number in range(56)]
+    patients = [str(number) for number in range(58)]
     found = areas_by_size(truth, score[None], sizes, patients)
     assert {name: (area.value, area.cases) for name, area in found.items()} == {
         "720x576 pixels": (1.0, 24),
-        OTHERS: (0.0, 32),
+        OTHERS: (0.0, 34),
     }
     same = ["one"] * 24 + patients[24:]  # of one patient a size is no group
     assert list(areas_by_size(truth, score[None], sizes, same)) == [OTHERS]

@@ -80,12 +80,12 @@ def bounded(reading: Any) -> dict[str, Bounded]:
     }
 
 
-def interval_words(bounds: Mapping[str, Bounded], label: str, digits: int = 0) -> str:
+def interval_words(bounds: Mapping[str, Bounded], label: str) -> str:
     """How a caption says it; nothing where there is none."""
     if label not in bounds:
         return ""
     _, low, high = bounds[label]
-    return f"interval of the calibration {100 * low:.{digits}f}-{100 * high:.{digits}f}%"
+    return f"interval of the calibration {100 * low:.0f}-{100 * high:.0f}%"
 
 
 def in_brackets(bounds: Mapping[str, Bounded], label: str) -> str:

@@ -14,6 +14,7 @@ from pynetdicom.sop_class import (
     Comprehensive3DSRStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
     Verification,
 )
 from pynetdicom.transport import ThreadedAssociationServer
@@ -22,6 +23,7 @@ from tests.peers import free_port
 
 CAPTURES = (SecondaryCaptureImageStorage, MultiFrameTrueColorSecondaryCaptureImageStorage)
 REPORTS = (Comprehensive3DSRStorage,)
+SEGMENTATIONS = (SegmentationStorage,)
 ABORT = -1
 
 
@@ -36,7 +38,7 @@ class Scp:
 
     def __init__(
         self,
-        classes: Sequence[str] = (*CAPTURES, *REPORTS),
+        classes: Sequence[str] = (*CAPTURES, *SEGMENTATIONS, *REPORTS),
         answer: Callable[[str], int] = lambda uid: 0x0000,
     ) -> None:
         self.port = free_port()
@@ -82,7 +84,7 @@ class Scp:
 
 @contextmanager
 def scp(
-    classes: Sequence[str] = (*CAPTURES, *REPORTS),
+    classes: Sequence[str] = (*CAPTURES, *SEGMENTATIONS, *REPORTS),
     answer: Callable[[str], int] = lambda uid: 0x0000,
 ) -> Iterator[Scp]:
     """A running Scp, stopped at the end."""

@@ -58,7 +58,7 @@ def test_a_simulated_study_comes_back_as_report_and_heatmaps(tmp_path: Path) -> 
     )
     snapshot = json.loads(asked.stdout)
     assert len(snapshot["frames"]) == 10
-    assert set(snapshot["models"]) == {"lesion", "fat", "gate"}
+    assert set(snapshot["models"]) == {"lesion", "fat", "gate", "fan_liver", "joint"}
 
 
 @pytest.mark.timeout(_PATIENCE + 20)

@@ -22,13 +22,14 @@ def analysis(bundles: Path) -> str:
     return analysis_section(bundles)
 
 
-def analysis_section(*bundles: Path) -> str:
+def analysis_section(*bundles: Path, fan_liver: str = "") -> str:
     """Few frames and one thread: these tests are about the line, not about the reading."""
     return f"""
 [analysis]
 bundle_folders = [{", ".join(f'"{folder}"' for folder in bundles)}]
 frames_per_cine = 3
 frames_per_study = 4
+fan_liver_bundle = "{fan_liver}"
 device = "cpu"
 threads = 1
 """

@@ -70,7 +70,7 @@ def site(
 ) -> Iterator[Site]:
     """A node that has ended all runs after their workers were killed, and delivered the results."""
     folder = tmp_path_factory.mktemp("workers")
-    analysis = analysis_section(bundles, fan_liver) + 'fan_liver_bundle = "fan-liver"\n'
+    analysis = analysis_section(bundles, fan_liver, fan_liver="fan-liver")
     with (
         postgres_database() as database_url,
         broker(request.param) as broker_url,

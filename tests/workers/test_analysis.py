@@ -47,7 +47,9 @@ def still(folder: Path) -> Path:
 
 @pytest.fixture
 def settings(bundles: Path) -> Analysis:
-    return Analysis(bundle_folders=(bundles,), device="cpu", threads=1, frames_per_cine=4)
+    return Analysis(
+        bundle_folders=(bundles,), fan_liver_bundle="", device="cpu", threads=1, frames_per_cine=4
+    )
 
 
 def test_of_a_loop_only_the_most_suspicious_frame_is_a_finding(settings: Analysis) -> None:

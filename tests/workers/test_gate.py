@@ -31,7 +31,9 @@ FLOWER = resize(load_sample_image("flower.jpg").max(axis=2), (384, 512))
 @pytest.fixture
 def settings(bundles: Path, tmp_path: Path) -> Analysis:
     shutil.copytree(bundles, tmp_path / "bundles", ignore=shutil.ignore_patterns("gate"))
-    return Analysis(bundle_folders=(tmp_path / "bundles",), device="cpu", threads=1)
+    return Analysis(
+        bundle_folders=(tmp_path / "bundles",), fan_liver_bundle="", device="cpu", threads=1
+    )
 
 
 def findings(

@@ -23,7 +23,9 @@ LIVER, KIDNEY = (150.0, 200.0), (350.0, 220.0)
 
 @pytest.fixture
 def settings(bundles: Path) -> Analysis:
-    return Analysis(bundle_folders=(bundles,), device="cpu", threads=1, frames_per_cine=2)
+    return Analysis(
+        bundle_folders=(bundles,), fan_liver_bundle="", device="cpu", threads=1, frames_per_cine=2
+    )
 
 
 def organs(liver: int = 120, kidney: int = 100) -> NDArray[np.uint8]:

@@ -38,7 +38,7 @@ def settings(tmp_path: Path, bundles: Path) -> Settings:
     return Settings(
         data=tmp_path / "data",
         storage=Storage(min_free_mib=0),
-        analysis=Analysis(bundle_folders=(bundles,), device="cpu", threads=1),
+        analysis=Analysis(bundle_folders=(bundles,), fan_liver_bundle="", device="cpu", threads=1),
         destinations=(PACS, REPORTS_ONLY),
     )
 

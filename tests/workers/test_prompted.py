@@ -31,7 +31,9 @@ TRUTH = ellipse_mask(TIGHT, (384, 512))
 
 @pytest.fixture
 def settings(bundles: Path) -> Analysis:
-    return Analysis(bundle_folders=(bundles,), device="cpu", threads=1, frames_per_cine=2)
+    return Analysis(
+        bundle_folders=(bundles,), fan_liver_bundle="", device="cpu", threads=1, frames_per_cine=2
+    )
 
 
 def lesion_image(shift: int = 0) -> NDArray[np.uint8]:

@@ -34,6 +34,7 @@ def opened(folder: Path) -> tuple[Any, Bundle]:
 def settings(bundles: Path, region_bundles: Path) -> Analysis:
     return Analysis(
         bundle_folders=(region_bundles, bundles),
+        fan_liver_bundle="",
         dcnn_us_bundle="lesion-dcnn-us",
         roi_bundle="lesion-roi",
         device="cpu",
@@ -152,7 +153,7 @@ def test_without_a_usable_bundle_the_rest_stands_and_it_is_said(
 
 def test_nobody_reads_regions_unless_it_is_wanted(bundles: Path, tmp_path: Path) -> None:
     """In a box as a user draws it the shipped DCNN-US is not better than geometry alone."""
-    usual = Analysis(bundle_folders=(bundles,), device="cpu", threads=1)
+    usual = Analysis(bundle_folders=(bundles,), fan_liver_bundle="", device="cpu", threads=1)
     found = findings(bad_input.study(IMAGE), tmp_path, usual, prompt("box", *BOX))
     assert only(found).readings == ()
     assert not [one for one in found.abstentions if one.subject == "malignancy"]

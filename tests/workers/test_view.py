@@ -32,7 +32,11 @@ def settings(bundles: Path, tmp_path: Path) -> Analysis:
     shutil.copytree(bundles, tmp_path / "bundles")
     write_view_bundle(tmp_path / "bundles", seed=3)
     return Analysis(
-        bundle_folders=(tmp_path / "bundles",), device="cpu", threads=1, view_bundle="view"
+        bundle_folders=(tmp_path / "bundles",),
+        fan_liver_bundle="",
+        device="cpu",
+        threads=1,
+        view_bundle="view",
     )
 
 

@@ -180,7 +180,7 @@ class Analysis(Section):
         description="reads the pairs that `hepanode studies hepatorenal` points at",
     )
     fan_liver_bundle: str = Field(
-        "",
+        "fan-liver",
         description="says where a suspected lesion is, which joint_bundle then outlines, as "
         "fan-liver; empty: suspected lesions are not outlined",
     )

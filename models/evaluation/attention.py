@@ -81,7 +81,8 @@ def evaluate_readings(
         charts.append(Scores(label.capitalize(), truth, readings.probability[known, column], other))
     place = localisation(cases, readings.windows, readings.attention)
     if place is not None:
-        figures["attention_peak_in_box"] = place
+        figures["attention_peak_in_box"], baseline["attention_peak_in_box"] = place
+        notes.append("The baseline of attention_peak_in_box is a cell taken by chance.")
     areas = {name: figure.value for name, figure in figures.items() if name.endswith("_auc")}
     if challenge_score(areas) is not None:
         figures["challenge_score"] = _challenge(cases, readings)
@@ -180,30 +181,39 @@ def localisation(
     cases: Sequence[Case],
     windows: Sequence[Window],
     attention: Sequence[Sequence[npt.NDArray[np.float32]]],
-) -> Figure | None:
-    """How often the peak lies in a mass's box, the mean over the repeats; None without a box."""
+) -> tuple[Figure, Figure] | None:
+    """How often the peak lies in a mass's box, the mean over the repeats, and how often a cell
+    taken by chance does; None without a box."""
     boxed = [place for place, case in enumerate(cases) if case.boxes]
     if not boxed:
         return None
-    hits = np.asarray(
-        [
-            [peak_in_box(repeat[place], windows[place], cases[place]) for repeat in attention]
-            for place in boxed
-        ],
-        dtype=np.float64,
-    )
+    hits, chance = [], []
+    for place in boxed:
+        inside = [cells_in_box(row[place].shape, windows[place], cases[place]) for row in attention]
+        peaks = [int(row[place].argmax()) for row in attention]
+        hits.append([each.flat[peak] for each, peak in zip(inside, peaks, strict=True)])
+        chance.append(inside[0].mean())
     patients = [cases[place].patient for place in boxed]
-    return bootstrap(lambda values: float(values.mean()), hits, patients=patients)
+    own, other = (
+        bootstrap(lambda values: float(values.mean()), np.asarray(values, float), patients=patients)
+        for values in (hits, chance)
+    )
+    return own, other
 
 
-def peak_in_box(cells: npt.NDArray[np.floating], window: Window, case: Case) -> bool:
-    """Whether the cell of strongest attention touches a mass's box."""
-    height, width = cells.shape
-    row, column = divmod(int(cells.argmax()), width)
+def cells_in_box(shape: tuple[int, ...], window: Window, case: Case) -> npt.NDArray[np.bool_]:
+    """(h, w): the cells of a window that touch a mass's box."""
+    height, width = shape
     x0, y0, x1, y1 = window
-    left, right = (x0 + (x1 - x0) * (column + side) / width for side in (0, 1))
-    top, bottom = (y0 + (y1 - y0) * (row + side) / height for side in (0, 1))
-    return any(a < right and c > left and b < bottom and d > top for a, b, c, d in case.boxes)
+    left, top = (
+        np.arange(width) * (x1 - x0) / width + x0,
+        np.arange(height) * (y1 - y0) / height + y0,
+    )
+    right, bottom = left + (x1 - x0) / width, top + (y1 - y0) / height
+    touched = np.zeros((height, width), bool)
+    for a, b, c, d in case.boxes:
+        touched |= np.outer((b < bottom) & (d > top), (a < right) & (c > left))
+    return touched
 
 
 _mean_area = over_repeats(area_under_curve)

@@ -282,6 +282,7 @@ def test_strata_and_delongs_test_stand_in_the_evaluation(tmp_path: Path) -> None
     assert found.figures["malignancy_auc"] == found.figures["malignancy_auc_LB"]
     assert found.figures["malignancy_auc"].value == 1.0
     assert found.figures["background_accuracy"].value == 0.5
+    assert found.baseline["background_accuracy"].cases == 24
     assert found.baseline["malignancy_auc"].cases == 24
     beside = {"brier", "calibration_error", "malignancy_auc_L", "malignancy_auc_LB"}
     assert beside <= set(found.baseline)

@@ -9,9 +9,10 @@ from sklearn.metrics import roc_auc_score
 from models.data import Case
 from models.evaluation.attention import (
     Readings,
+    cells_in_box,
     challenge_score,
     evaluate_readings,
-    peak_in_box,
+    localisation,
 )
 from models.evaluation.calibration import brier_score, calibration_error, fit_platt
 from models.evaluation.folds import patient_folds
@@ -105,11 +106,15 @@ def test_an_attention_peak_counts_where_the_box_is() -> None:
 
     def hit(*box: float) -> bool:
         case = Case("a", "a", Path("a.png"), boxes=(box,))
-        return peak_in_box(cells, window, case)
+        return bool(cells_in_box(cells.shape, window, case)[1, 2])
 
     assert hit(390, 240, 450, 300)
     assert not hit(401, 150, 450, 250)
     assert not hit(300, 251, 400, 300)
+    case = Case("a", "a", Path("a.png"), boxes=((310, 160, 390, 240),))
+    found = localisation([case], [window], [[cells]])
+    assert found is not None
+    assert [figure.value for figure in found] == [1.0, pytest.approx(1 / 12)]
 
 
 def test_the_score_of_equation_4() -> None:

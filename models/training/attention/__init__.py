@@ -73,7 +73,7 @@ def train(cases: Sequence[Case], options: Options) -> Path:
     labels, missing = _labels(cases, folds)
     samples = _samples(cases, labels, recipes, options)
     evaluations: Mapping[str, LabelEvaluation] = {}
-    place: Figure | None = None
+    place: tuple[Figure, Figure] | None = None
     if folds:
         found = _out_of_fold(cases, samples, recipes, options)
         evaluations = _label_evaluations(cases, samples[0], found)

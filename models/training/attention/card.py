@@ -27,7 +27,7 @@ def attention_card(
     labels: Sequence[str],
     cases: Sequence[Case],
     evaluations: Mapping[str, LabelEvaluation],
-    localisation: Figure | None,
+    localisation: tuple[Figure, Figure] | None,
     options: Options,
     protocol: str,
 ) -> dict[str, Any]:
@@ -97,7 +97,12 @@ def attention_card(
             **(
                 {}
                 if localisation is None
-                else {"localisation": {"attention_peak_in_box": localisation.as_card()}}
+                else {
+                    "localisation": {
+                        "attention_peak_in_box": localisation[0].as_card(),
+                        "cell_by_chance_in_box": localisation[1].as_card(),
+                    }
+                }
             ),
         },
     }

@@ -105,8 +105,7 @@ def dcnn_us_card(
         },
     }
     if operating is not None and found is not None:
-        platt = asdict(operating.calibration)
-        card["calibration"] = {"malignant": {key: round(v, 5) for key, v in platt.items()}}
+        card["calibration"] = {"malignant": operating.calibration.as_card()}
         card["thresholds"] = {
             "malignant": {
                 "probability": round(operating.threshold, 4),

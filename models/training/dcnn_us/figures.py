@@ -11,7 +11,8 @@ from scipy.special import logit
 from models.evaluation.calibration import brier_score, calibration_error, cross_calibrated
 from models.evaluation.classes import accuracy
 from models.evaluation.delong import DeLong, delong_test, delong_test_unpaired
-from models.evaluation.geometry import geometry_scores
+from models.evaluation.folds import possible_folds
+from models.evaluation.geometry import geometry_calls, geometry_scores
 from models.evaluation.metrics import (
     Figure,
     area_under_curve,
@@ -42,6 +43,7 @@ MODELS = ("LBC", "LB", "L")
 COMPARED = (("LB", "L"), ("LBC", "LB"), ("LBC", CLINICAL_ALONE))
 
 _EXAMPLES = 4
+_FOLDS = 3
 _LEAST = 1e-6
 """The nearest to certainty that the baseline may be, so that its odds are finite."""
 
@@ -85,7 +87,10 @@ def evaluation_of(
         for name, probability in outcome.probabilities.items():
             key = f"malignancy_auc_{name.replace(' ', '_')}"
             figures[key] = bootstrap(area_under_curve, truth, probability, patients=patients)
-    figures.update(_background(samples, outcome.types))
+    background = _known_background(samples, outcome.types)
+    if background is not None:
+        called = outcome.types[background.places].argmax(axis=1)
+        figures["background_accuracy"] = background.accuracy_of(called)
     baseline: dict[str, Figure] = {}
     geometry = None
     if folds:
@@ -96,6 +101,8 @@ def evaluation_of(
         baseline |= _calibrated(truth, cross_calibrated(truth, odds, folds), patients)
         same = baseline["malignancy_auc"]  # the images are the same, whichever model reads them
         baseline |= {name: same for name in figures if name.startswith("malignancy_auc_")}
+    if background is not None and (other := background.by_geometry(samples)) is not None:
+        baseline["background_accuracy"] = background.accuracy_of(other)
     groups = _groups(samples)
     return Evaluation(
         system="dcnn-us",
@@ -154,15 +161,34 @@ def _of_both(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floa
     return statistic
 
 
-def _background(samples: LesionSamples, types: Floats) -> dict[str, Figure]:
+@dataclass(frozen=True)
+class _Background:
+    """Lesions of which the liver around is known. places : among all. truth : (n,) its type.
+    patients : (n,)."""
+
+    places: list[int]
+    truth: npt.NDArray[np.int64]
+    patients: list[str]
+
+    def accuracy_of(self, called: npt.NDArray[np.int64]) -> Figure:
+        return bootstrap(accuracy, self.truth, called, patients=self.patients)
+
+    def by_geometry(self, samples: LesionSamples) -> npt.NDArray[np.int64] | None:
+        """Called from image size and fan geometry alone; None of too few patients."""
+        strata = [str(value) for value in self.truth]
+        if not (folds := possible_folds(strata, self.patients, _FOLDS)):
+            return None
+        geometry = samples.geometry[: samples.own][self.places]
+        return geometry_calls(geometry, self.truth, folds, balanced=False)
+
+
+def _known_background(samples: LesionSamples, types: Floats) -> _Background | None:
     labels = [row.background for row in samples.lesions[: samples.own]]
     known = [n for n, label in enumerate(labels) if label in samples.types]
     if not types.shape[1] or not known:
-        return {}
-    wanted = np.array([list(samples.types).index(str(labels[n])) for n in known], float)
-    called = types[known].argmax(axis=1).astype(float)
-    own = [samples.patients[n] for n in known]
-    return {"background_accuracy": bootstrap(accuracy, wanted, called, patients=own)}
+        return None
+    wanted = np.array([list(samples.types).index(str(labels[n])) for n in known])
+    return _Background(known, wanted, [samples.patients[n] for n in known])
 
 
 def _cross_called(truth: Floats, score: Floats, folds: Sequence[Sequence[int]]) -> Floats:

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.errors import TrainingError
+from models.bundle import Bundle
+from models.errors import BundleError, TrainingError
 from models.images.resizing import IMAGENET_MEAN, IMAGENET_STD
 
 Weights = dict[str, torch.Tensor]
@@ -102,6 +103,15 @@ def backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise TrainingError(f"there is no backbone {name!r}; there are {', '.join(BACKBONES)}")
     return BACKBONES[name]
+
+
+def check_backbone(bundle: Bundle) -> None:
+    """BundleError where the card names no backbone that there is."""
+    if bundle.backbone not in BACKBONES:
+        raise BundleError(
+            f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
+            f"there are {', '.join(BACKBONES)}"
+        )
 
 
 def _features(network: nn.Module) -> nn.Module:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.backbones import BACKBONES, build_backbone
+from models.backbones import BACKBONES, build_backbone, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from models.fat.preprocessing import prepare
@@ -107,11 +107,7 @@ class MultiviewFat:
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "MultiviewFat":
         """The estimator of a bundle; BundleError when the weights do not fit its card."""
-        if bundle.backbone not in BACKBONES:
-            raise BundleError(
-                f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-                f"there are {', '.join(BACKBONES)}"
-            )
+        check_backbone(bundle)
         tensors = read_weights(bundle)
         channels = BACKBONES[bundle.backbone].channels
         heads = _take(

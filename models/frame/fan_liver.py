@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from models.backbones import BACKBONES
+from models.backbones import BACKBONES, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.folding import fold_normalisation
@@ -71,11 +71,7 @@ class FanLiver:
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "FanLiver":
         """The system of a bundle; BundleError when the weights do not fit its card."""
-        if bundle.backbone not in BACKBONES:
-            raise BundleError(
-                f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-                f"there are {', '.join(BACKBONES)}"
-            )
+        check_backbone(bundle)
         if unknown := set(bundle.labels) - set(STRUCTURES):
             raise BundleError(
                 f"bundle {bundle.name!r}: nothing here reads {', '.join(sorted(unknown))}; "

@@ -9,7 +9,6 @@ import torch
 
 from models.backbones import BACKBONES, build_backbone
 from models.bundle import Bundle
-from models.errors import BundleError
 from models.fat.preprocessing import prepare
 from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
@@ -53,15 +52,6 @@ class Features:
                 tensor = tensor.to(self._device, memory_format=torch.channels_last)
                 parts.append(self._network(tensor).float().mean(dim=(2, 3)).cpu().numpy())
         return np.concatenate(parts), [one.window for one in frames]
-
-
-def check_backbone(bundle: Bundle) -> None:
-    """BundleError where the card names no backbone that there is."""
-    if bundle.backbone not in BACKBONES:
-        raise BundleError(
-            f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-            f"there are {', '.join(BACKBONES)}"
-        )
 
 
 def _digest(network: torch.nn.Module, backbone: str) -> str:

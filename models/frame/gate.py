@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.backbones import BACKBONES
+from models.backbones import BACKBONES, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.fat.scope import Scope
-from models.frame.features import Features, check_backbone
+from models.frame.features import Features
 from models.weights import read_weights
 
 _HEAD = "gate.head"

@@ -12,13 +12,14 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import softmax
 
-from models.backbones import BACKBONES
+from models.backbones import BACKBONES, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.fat.multiview import VIEWS
 from models.fat.scope import Scope
-from models.frame.features import Features, check_backbone
+from models.frame.features import Features
 from models.weights import read_weights
 
 _HEAD = "view.head"
@@ -59,7 +60,7 @@ class Head:
     def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """(n, V) from pooled features (n, C), which are not negative."""
         roots = np.sqrt(np.maximum(features, 0.0)).astype(np.float64)
-        return softmax(roots @ self.weight.T + self.bias)
+        return np.asarray(softmax(roots @ self.weight.T + self.bias, axis=1))
 
     def familiar(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """(n,) whether the frames are like those fitted on."""
@@ -127,12 +128,6 @@ class ViewClassifier:
             ViewReading(dict(zip(self.bundle.labels, row, strict=True)), self._head.limit, known)
             for row, known in zip(rows, familiar, strict=True)
         ]
-
-
-def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """(n, V) probabilities of logits (n, V)."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 SYSTEM = ViewClassifier

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from models.backbones import BACKBONES
+from models.backbones import BACKBONES, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError, ImageError
 from models.folding import fold_normalisation
@@ -85,11 +85,7 @@ class JointSegmenter:
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "JointSegmenter":
         """The system of a bundle; BundleError when the weights do not fit its card."""
-        if bundle.backbone not in BACKBONES:
-            raise BundleError(
-                f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-                f"there are {', '.join(BACKBONES)}"
-            )
+        check_backbone(bundle)
         try:
             framing = Framing(**bundle.card["preprocessing"]["framing"])
             shape = Shape(**bundle.card["preprocessing"]["network"])

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.backbones import BACKBONES, Backbone
+from models.backbones import BACKBONES, Backbone, check_backbone
 from models.bundle import Bundle
-from models.errors import BundleError
 from models.explain.gradcam import grad_cam
 from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
@@ -55,11 +54,7 @@ class RoiClassifier:
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> "RoiClassifier":
         """The classifier of a bundle; BundleError when the weights do not fit its card."""
-        if bundle.backbone not in BACKBONES:
-            raise BundleError(
-                f"bundle {bundle.name!r}: there is no backbone {bundle.backbone!r}; "
-                f"there are {', '.join(BACKBONES)}"
-            )
+        check_backbone(bundle)
         network = RoiNetwork(bundle.backbone, bundle.labels)
         fill(network, read_weights(bundle), bundle)
         return cls(network, bundle, device)

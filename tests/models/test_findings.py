@@ -14,7 +14,7 @@ from models.errors import TrainingError
 from models.images.outlines import outline_mask
 from models.training import findings
 from models.training.fan_liver.assessment import Found
-from models.training.findings.figures import Read, evaluation_of, logit, read_of
+from models.training.findings.figures import Read, clipped_logit, evaluation_of, read_of
 from models.training.options import Options
 from tests.peers import shared
 
@@ -52,7 +52,7 @@ def test_systems_speak_together_where_they_have_a_say() -> None:
         # The detector knows nothing, the outline everything, where there is one.
         outline = math.nan if number < 4 else 4.0 * malignant - 2
         logits = {"lesion": (0.0, 0.0), "malignant": (0.1 * (number % 5), 0.0, outline)}
-        read.append(Read(True, 1.0, (True,), 1, 1.0, logits))
+        read.append(Read(1.0, (True,), 1, 1.0, logits))
     folds = [list(range(20)), list(range(20, 40))]
     figures = evaluation_of(cases, read, folds, "by hand").figures
     assert figures["malignancy_auc_outline"].value == 1.0
@@ -63,9 +63,9 @@ def test_systems_speak_together_where_they_have_a_say() -> None:
 
 
 def test_a_logit_of_certainty_is_finite() -> None:
-    assert logit(0.5) == 0.0
-    assert np.isfinite([logit(0.0), logit(1.0)]).all()
-    assert math.isnan(logit(math.nan))
+    assert clipped_logit(0.5) == 0.0
+    assert np.isfinite([clipped_logit(0.0), clipped_logit(1.0)]).all()
+    assert math.isnan(clipped_logit(math.nan))
 
 
 def test_images_of_which_nobody_says_whether_there_is_a_lesion_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from models.training.views import random_views
+from models.training.augmentation import random_views
 
 
 class Batch(NamedTuple):

@@ -14,14 +14,12 @@ from models.frame.fan_liver import Anatomy, FanLiver, seen_window, spread
 from models.images import Window, content_window
 from models.images.contours import mask_outline
 from models.images.outlines import outline_mask
+from models.lesion.proposals import SMALLEST
 from models.training.fan_liver.samples import Samples, truth_mask
 from models.training.options import Options
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Probabilities from which a pixel may count as mass."""
-
-SMALLEST = 0.001
-"""Share of the fan, under which a part is no finding."""
 
 FOUND = 0.1
 """Jaccard index of a part with a mass, from which the mass is found."""

@@ -11,7 +11,8 @@ from models.evaluation.geometry import geometry_features, geometry_scores
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap, over_repeats
 from models.evaluation.outcome import Distribution, Evaluation, Example
 from models.evaluation.picture import draw
-from models.training.fan_liver.assessment import FOUND, SMALLEST, Found
+from models.lesion.proposals import SMALLEST
+from models.training.fan_liver.assessment import FOUND, Found
 from models.training.options import Options
 
 _EXAMPLES = 4

@@ -11,10 +11,10 @@ from torch.nn import functional
 from models.backbones import Backbone, backbone
 from models.frame.fan_liver_network import FanLiverNetwork
 from models.stages import imagenet_stages
+from models.training.augmentation import random_views, varied_echoes
 from models.training.fan_liver.samples import Batch, Rows, Samples
 from models.training.loop import Schedule, fit
 from models.training.options import Options
-from models.training.views import random_views, varied_echoes
 
 
 @dataclass(frozen=True)

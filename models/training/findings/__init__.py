@@ -21,7 +21,7 @@ from models.lesion.clicks import Prompt
 from models.lesion.proposals import is_same, over_image, propose
 from models.training import attention, fan_liver, joint
 from models.training.fan_liver.assessment import best_level, find
-from models.training.findings.figures import Read, evaluation_of, logit, read_of
+from models.training.findings.figures import Read, clipped_logit, evaluation_of, read_of
 from models.training.options import Options, fold_count
 
 FOLDS = 3
@@ -77,10 +77,10 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
                 suspected=bool(score[place] >= threshold),
                 map_alone=maps[place][level],
                 logits={
-                    "lesion": (said["lesion"], logit(maps[place][level].lesion)),
+                    "lesion": (said["lesion"], clipped_logit(maps[place][level].lesion)),
                     "malignant": (
                         said.get("malignant", math.nan),
-                        logit(maps[place][level].malignant),
+                        clipped_logit(maps[place][level].malignant),
                         outlined[0].logits.get("malignant", math.nan) if outlined else math.nan,
                     ),
                 },

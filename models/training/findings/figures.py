@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 
 from models.data import Case
 from models.evaluation.calibration import cross_calibrated
@@ -27,7 +28,6 @@ class Read:
     node would report. map_dice : of the map of masses alone, in frames that the detector suspects.
     logits : by label, of each system that has a say; NaN where one said nothing."""
 
-    suspected: bool
     dice: float
     recalled: tuple[bool, ...]
     findings: int
@@ -42,10 +42,9 @@ VOICES: Mapping[str, tuple[str, ...]] = {
 """Which systems speak of a label, in the order of ``Read.logits``."""
 
 
-def logit(probability: float) -> float:
+def clipped_logit(probability: float) -> float:
     """Of a probability, kept finite; NaN of NaN."""
-    p = min(max(probability, _LEAST), 1 - _LEAST) if math.isfinite(probability) else math.nan
-    return math.log(p / (1 - p))
+    return float(logit(np.clip(probability, _LEAST, 1 - _LEAST)))
 
 
 def read_of(
@@ -66,7 +65,6 @@ def read_of(
         overlap = dice(np.logical_or.reduce([truth & False, *reported]), truth)
         alone = map_alone.overlaps["mass"] if suspected else 0.0
     return Read(
-        suspected=suspected,
         dice=overlap,
         recalled=tuple(any(jaccard(one, mass) >= FOUND for one in reported) for mass in masses),
         findings=len(reported),
@@ -115,7 +113,7 @@ def evaluation_of(
                 one[heard],
                 patients=[patient for patient, yes in zip(own, heard, strict=True) if yes],
             )
-        charts.append(Scores(label.capitalize(), truth, 1 / (1 + np.exp(-together))))
+        charts.append(Scores(label.capitalize(), truth, expit(together)))
     return Evaluation(
         system="findings",
         bundle=None,
@@ -155,7 +153,7 @@ def _calibrated(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -
     row = {int(place): number for number, place in enumerate(heard)}
     own = [[row[place] for place in fold if place in row] for fold in folds]
     probability = cross_calibrated(truth[heard], logits[heard], own)
-    found[heard] = [logit(float(p)) for p in probability]
+    found[heard] = logit(np.clip(probability, _LEAST, 1 - _LEAST))
     return found
 
 

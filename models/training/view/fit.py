@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from models.errors import TrainingError
 from models.evaluation.folds import possible_folds
 from models.fat.scope import Scope
-from models.frame.view import Head, softmax
+from models.frame.view import Head
 from models.training.view.samples import ViewSamples
 
 GRID = (0.001, 0.01, 0.1)
@@ -65,7 +66,8 @@ def fit_head(samples: ViewSamples, places: Sequence[int]) -> Fitted:
             logits[number, held] = roots[held] @ weight.T + bias
     temperatures = [temperature_of(truth, row) for row in logits]
     losses = [
-        log_loss(truth, softmax(row / one)) for row, one in zip(logits, temperatures, strict=True)
+        log_loss(truth, softmax(row / one, axis=1))
+        for row, one in zip(logits, temperatures, strict=True)
     ]
     best = int(np.argmin(losses))
     temperature = temperatures[best]
@@ -74,7 +76,7 @@ def fit_head(samples: ViewSamples, places: Sequence[int]) -> Fitted:
         weight=np.asarray(weight / temperature, np.float32),
         bias=np.asarray(bias / temperature, np.float32),
         scope=Scope.fit(features, features).limited(float(np.percentile(distance, FAMILIAR))),
-        limit=limit_of(truth, softmax(logits[best] / temperature)),
+        limit=limit_of(truth, softmax(logits[best] / temperature, axis=1)),
     )
     return Fitted(head, GRID[best], temperature)
 
@@ -99,7 +101,7 @@ def temperature_of(truth: npt.NDArray[np.integer], logits: Floats) -> float:
     """What to divide logits by so that their probabilities fit the truth best (Guo et al. 2017)."""
 
     def loss(logarithm: float) -> float:
-        return log_loss(truth, softmax(logits / np.exp(logarithm)))
+        return log_loss(truth, softmax(logits / np.exp(logarithm), axis=1))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded").x))
 

@@ -209,6 +209,18 @@ def test_the_last_batch_never_holds_one_image(tmp_path: Path) -> None:
         assert len(Images(samples, range(5), batch)) == expected
 
 
+def test_a_network_learns_from_outlined_and_from_rough_crops(tmp_path: Path) -> None:
+    samples = load_lesions(read_manifest(manifest(tmp_path, 5)), Options(out=tmp_path))
+    images = Images(samples, [2], 2)
+    torch.manual_seed(0)
+    backgrounds = [images[0][1].numpy() for _ in range(40)]
+    outlined = sum(np.array_equal(seen, samples.crops[2].background) for seen in backgrounds)
+    rough = sum(np.array_equal(seen, samples.rough[2].background) for seen in backgrounds)
+    assert not np.array_equal(samples.crops[2].background, samples.rough[2].background)
+    assert outlined + rough == 40
+    assert min(outlined, rough) > 10
+
+
 def test_lesions_of_one_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="2 benign and 1 malignant"):
         load_lesions(read_manifest(manifest(tmp_path, 3)), Options(out=tmp_path))

@@ -97,7 +97,8 @@ def dcnn_us_card(
             "geometry_only": "logistic regression on image size and fan crop, same folds",
             "loss": "binary cross entropy and batch-hard triplet loss (soft margin) of the lesion "
             "branch, binary cross entropy of the fused output and of each background type",
-            "augmentation": "shifts, rescaling, horizontal flips",
+            "augmentation": "shifts, rescaling, horizontal flips; half the time the box as a user "
+            "draws it and the background beside it, as a node crops them",
             "optimiser": "SGD, Nesterov",
             "schedule": COURSES["cosine"].words,
             "seed": options.seed,

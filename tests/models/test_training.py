@@ -27,7 +27,7 @@ from models.training.attention.fit import (
     only,
     predict,
 )
-from models.training.attention.samples import LABELS, Samples, labels_of, load_samples
+from models.training.attention.samples import LABELS, Rows, Samples, labels_of, load_samples
 from models.training.options import Options
 
 
@@ -72,6 +72,31 @@ def test_further_frames_teach_presence_and_place_and_nothing_else(tmp_path: Path
     samples = load_samples([own], ["lesion", "malignant"], (64, 96), options)
     assert samples.known.tolist() == [[1, 0], [1, 0]]
     assert samples.mask[1].sum() > 0
+
+
+def test_a_share_of_the_passages_shows_tissue_in_the_corners(tmp_path: Path) -> None:
+    one = case(tmp_path, "a", {"lesion": 0})
+    samples = load_samples([one], ["lesion"], (64, 96), Options(tmp_path), unmasked=True)
+    assert samples.unmasked is not None
+    samples = replace(samples, unmasked=samples.unmasked + 1)
+    rows = Rows(samples, [0], 0.25)
+    torch.manual_seed(0)
+    shown = [bool(torch.equal(rows[0].images, samples.unmasked[0])) for _ in range(200)]
+    assert 0.15 < np.mean(shown) < 0.35
+    assert torch.equal(Rows(samples, [0])[0].images, samples.grey[0])
+
+
+def test_echoes_are_varied_in_a_share_of_the_images() -> None:
+    grey = torch.full((200, 8, 8), 100.0)
+    grey[:, :2] = 0.0
+    batch = Batch(grey, torch.zeros_like(grey), torch.zeros(200, 1), torch.ones(200, 1))
+    torch.manual_seed(0)
+    plain = augment(batch).images[:, 5, 4]
+    assert plain.allclose(torch.tensor(100.0), atol=0.1)
+    images = augment(batch, 0.5).images
+    changed = (images[:, 5, 4] - 100).abs() > 0.5
+    assert 0.35 < changed.float().mean() < 0.6
+    assert (images[:, 0, 4] == 0).all()
 
 
 def test_only_labels_with_both_answers_get_a_head() -> None:

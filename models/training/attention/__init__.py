@@ -182,7 +182,11 @@ def _samples(
     cases: Sequence[Case], labels: Sequence[str], recipes: Sequence[Recipe], options: Options
 ) -> list[Samples]:
     """Of each recipe, those of one size shared."""
-    by_size = {recipe.size: load_samples(cases, labels, recipe.size, options) for recipe in recipes}
+    bare = {recipe.size for recipe in recipes if recipe.unmasked}
+    by_size = {
+        size: load_samples(cases, labels, size, options, unmasked=size in bare)
+        for size in {recipe.size for recipe in recipes}
+    }
     return [by_size[recipe.size] for recipe in recipes]
 
 
@@ -281,9 +285,8 @@ def _changed(
     def read(case: Case) -> Grey:
         return CHANGES[change](options.read(case))
 
-    return _samples(
-        cases, labels, recipes, replace(options, read=read, progress=progress, extra=())
-    )
+    plain = [replace(recipe, unmasked=0.0) for recipe in recipes]
+    return _samples(cases, labels, plain, replace(options, read=read, progress=progress, extra=()))
 
 
 def _read(

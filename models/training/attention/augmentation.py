@@ -1,4 +1,5 @@
-"""Paper 1's augmentations: crops, aspect, shifts, rotations, horizontal flips, and mixup.
+"""Paper 1's augmentations: crops, aspect, shifts, rotations, horizontal flips, and mixup; and
+echoes varied as by other scanners.
 
 All draw from torch's global generator: seed it first.
 """
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from models.training.augmentation import random_views
+from models.training.augmentation import random_views, varied_echoes
 
 
 class Batch(NamedTuple):
@@ -20,10 +21,15 @@ class Batch(NamedTuple):
     known: torch.Tensor
 
 
-def augment(batch: Batch) -> Batch:
-    """One random view of each image, its mask moved along. Labels stay."""
+def augment(batch: Batch, varied: float = 0.0) -> Batch:
+    """One random view of each image, its mask moved along, and the echoes of a share of them
+    varied. Labels stay."""
     moved = random_views(torch.stack([batch.images, batch.masks], dim=1))
-    return batch._replace(images=moved[:, 0], masks=moved[:, 1])
+    images = moved[:, 0]
+    if varied:
+        chosen = torch.rand(len(images), 1, 1, device=images.device) < varied
+        images = torch.where(chosen, varied_echoes(images), images)
+    return batch._replace(images=images, masks=moved[:, 1])
 
 
 def mixup(batch: Batch, alpha: float) -> Batch:

@@ -120,6 +120,8 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "momentum": recipe.momentum,
         "weight_decay": recipe.decay,
         "mixup": recipe.mixup,
+        "varied_echoes": recipe.varied,
+        "without_fan_mask": recipe.unmasked,
         "best_weights_per_task": recipe.best_per_task,
     }
 

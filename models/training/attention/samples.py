@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from models.data import Box, Case
+from models.evaluation.changes import without_fan_mask
 from models.evaluation.folds import answered
 from models.images import Window
 from models.lesion.preprocessing import prepare
@@ -32,7 +33,8 @@ class Samples:
 
     grey : (N, H, W) float32 levels. mask : (N, H, W) float32, 1 inside a lesion's box.
     targets : (N, L) float32, 0 where unknown. known : (N, L) float32, 1 where the label is known.
-    sizes : whole image (width, height). windows : the fan crops.
+    sizes : whole image (width, height). windows : the fan crops. unmasked : as grey, with tissue
+    where the fan's black corners were; None where nobody asked for it.
     """
 
     labels: tuple[str, ...]
@@ -42,17 +44,23 @@ class Samples:
     known: torch.Tensor
     sizes: tuple[tuple[int, int], ...]
     windows: tuple[Window, ...]
+    unmasked: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.grey)
 
 
 class Rows(Dataset[Batch]):
-    """Some of the samples, as the training loop takes them."""
+    """Some of the samples, as the training loop takes them.
 
-    def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
+    unmasked : the share of passages that shows tissue in the fan's corners, drawn from torch's
+    global generator.
+    """
+
+    def __init__(self, samples: Samples, indices: Sequence[int], unmasked: float = 0.0) -> None:
         self._samples = samples
         self._indices = list(indices)
+        self._unmasked = unmasked
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -60,9 +68,10 @@ class Rows(Dataset[Batch]):
     def __getitem__(self, place: int) -> Batch:
         index = self._indices[place]
         samples = self._samples
-        return Batch(
-            samples.grey[index], samples.mask[index], samples.targets[index], samples.known[index]
-        )
+        grey = samples.grey
+        if samples.unmasked is not None and torch.rand(()).item() < self._unmasked:
+            grey = samples.unmasked
+        return Batch(grey[index], samples.mask[index], samples.targets[index], samples.known[index])
 
 
 def labels_of(cases: Sequence[Case], folds: int = 0) -> tuple[str, ...]:
@@ -77,11 +86,16 @@ def labels_of(cases: Sequence[Case], folds: int = 0) -> tuple[str, ...]:
 
 
 def load_samples(
-    cases: Sequence[Case], labels: Sequence[str], size: tuple[int, int], options: Options
+    cases: Sequence[Case],
+    labels: Sequence[str],
+    size: tuple[int, int],
+    options: Options,
+    *,
+    unmasked: bool = False,
 ) -> Samples:
-    """Decodes, crops and normalises every image once; about 20 ms each.
+    """Decodes, crops and normalises every image once; about 20 ms each, unmasked 60 more.
 
-    size : (height, width). Of ``options.extra`` only presence and place of a lesion are taken.
+    size : (height, width). unmasked : without the fan's black corners as well. Of ``options.extra`` only presence and place of a lesion are taken.
     """
     every = [*cases, *options.extra]
     rows = [[case.labels.get(label) for label in labels] for case in cases]
@@ -89,7 +103,7 @@ def load_samples(
         [case.labels.get(label) if label == "lesion" else None for label in labels]
         for case in options.extra
     ]
-    grey, mask, sizes, windows = [], [], [], []
+    grey, mask, sizes, windows, bare = [], [], [], [], []
     for number, case in enumerate(every):
         if number % 20 == 0:
             options.progress("images", number, len(every))
@@ -99,6 +113,8 @@ def load_samples(
         mask.append(box_mask(case.boxes, prepared.window, size))
         sizes.append((image.shape[1], image.shape[0]))
         windows.append(prepared.window)
+        if unmasked:
+            bare.append(torch.from_numpy(prepare(without_fan_mask(image), size).grey))
     options.progress("images", len(every), len(every))
     return Samples(
         labels=tuple(labels),
@@ -108,6 +124,7 @@ def load_samples(
         known=torch.tensor([[float(value is not None) for value in row] for row in rows]),
         sizes=tuple(sizes),
         windows=tuple(windows),
+        unmasked=torch.stack(bare) if unmasked else None,
     )
 
 

@@ -95,7 +95,8 @@ def load_samples(
 ) -> Samples:
     """Decodes, crops and normalises every image once; about 20 ms each, unmasked 60 more.
 
-    size : (height, width). unmasked : without the fan's black corners as well. Of ``options.extra`` only presence and place of a lesion are taken.
+    size : (height, width). unmasked : without the fan's black corners as well. Of
+    ``options.extra`` only presence and place of a lesion are taken.
     """
     every = [*cases, *options.extra]
     rows = [[case.labels.get(label) for label in labels] for case in cases]

@@ -24,7 +24,7 @@ from node.errors import SettingsError
 from node.urls import of_scheme, without_password
 
 PREFIX = "HEPANODE_"
-ResultKind = Literal["heatmap", "segmentation", "report"]
+ResultKind = Literal["heatmap", "segmentation", "summary", "report"]
 
 
 def is_loopback(host: str) -> bool:
@@ -212,7 +212,7 @@ class Destination(Section):
     host: Host
     port: Port
     calling_ae_title: AETitle | None = None
-    kinds: tuple[ResultKind, ...] = ("heatmap", "segmentation", "report")
+    kinds: tuple[ResultKind, ...] = ("heatmap", "segmentation", "summary", "report")
     timeout: Seconds = 30
     retry_first: Seconds = 5
     retry_cap: Seconds = 600

@@ -56,7 +56,7 @@ class StudyAnswer:
         return tuple(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
-        frames, images = _count(self.frames, "frame"), _count(self.images, "image")
+        frames, images = counted(self.frames, "frame"), counted(self.images, "image")
         if self.suspected:
             yield (
                 f"Lesion suspected in {self.suspecting_frames} of {frames}, in "
@@ -65,7 +65,9 @@ class StudyAnswer:
         else:
             yield f"No lesion suspected: none of {frames} of {images} reaches the threshold."
         if self.divided:
-            where = f" within {_count(self.divided_images, 'image')}" if self.divided_images else ""
+            where = (
+                f" within {counted(self.divided_images, 'image')}" if self.divided_images else ""
+            )
             yield (
                 f"The frames disagree{where}. One that reaches the threshold decides for the "
                 "study, for a sweep shows a lesion in few of its frames; the more frames, the "
@@ -77,9 +79,10 @@ class StudyAnswer:
             f"{self.frame.sop_instance_uid}. It is that frame's; none was computed for the study."
         )
         if self.suspected:
+            findings = counted(self.outlined + self.attended, "finding")
             yield (
-                f"{_count(self.outlined + self.attended, 'finding')}: {self.outlined} outlined and "
-                f"measured, {self.attended} only where the detector looked."
+                f"{findings}: {self.outlined} outlined and measured, {self.attended} only where "
+                "the detector looked."
             )
         if self.linked:
             yield "Outlines that overlap from frame to frame of an image are one finding."
@@ -119,5 +122,6 @@ def study_answer(findings: StudyFindings) -> StudyAnswer | None:
     )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """'1 frame', '2 frames'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ Coordinates are pixels (x to the right, y down) of the whole source frame, as SC
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -168,6 +169,14 @@ class Diameters:
     short_axis: tuple[Point, Point]
     long_mm: float | None = None
     short_mm: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Both, in mm where the frame is calibrated, else in pixels."""
+        if self.long_mm is not None and self.short_mm is not None:
+            return f"{self.long_mm:.0f} x {self.short_mm:.0f} mm"
+        lengths = [math.dist(*axis) for axis in (self.long_axis, self.short_axis)]
+        return f"{lengths[0]:.0f} x {lengths[1]:.0f} pixels"
 
 
 @dataclass(frozen=True)
@@ -389,6 +398,16 @@ class StudyFindings:
         """Every lesion with a border: first what operators pointed at, then what was found."""
         found = [one for one in self.lesions if isinstance(one, OutlinedLesion)]
         return (*self.prompted, *found)
+
+    @property
+    def models(self) -> tuple[ModelIdentity, ...]:
+        """Every model that spoke, each once."""
+        named = (
+            *(self.lesion_model, self.hepatorenal_model, self.fat_model),
+            *(self.fan_liver_model, self.joint_model, self.gate_model, self.view_model),
+            *self.region_models,
+        )
+        return tuple(dict.fromkeys(model for model in named if model is not None))
 
     @property
     def region_models(self) -> tuple[ModelIdentity, ...]:

@@ -132,7 +132,7 @@ def test_the_run_of_a_killed_worker_is_ended_once_and_its_results_are_sent_once(
     assert {(one.version, one.run_id) for one in results} == {(1, run.id)}
     wanted = [one.sop_instance_uid for one in results]
     kinds = [one.kind for one in results]
-    assert kinds == sorted(kinds, key=["heatmap", "segmentation", "report"].index)
+    assert kinds == sorted(kinds, key=["heatmap", "segmentation", "summary", "report"].index)
     assert kinds.count("report") == 1
     asked = [uid for uid, _ in site.pacs.asked if uid in wanted]
     assert asked == wanted, "each object once, the report last"

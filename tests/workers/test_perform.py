@@ -91,7 +91,7 @@ def test_a_run_commits_heatmaps_then_the_report_and_what_each_destination_takes(
     uid, stages = received(), Stages()
     assert Performer(settings, db).perform(next_claim(db, uid), stages)
     made = results.of_study(db, uid)
-    assert [one.kind for one in made] == ["heatmap", "heatmap", "report"]
+    assert [one.kind for one in made] == ["heatmap", "heatmap", "summary", "report"]
     for one in made:
         dataset = dcmread(settings.data / one.path)
         assert dataset.SOPInstanceUID == one.sop_instance_uid
@@ -217,6 +217,7 @@ def test_a_prompt_makes_a_new_version_with_the_outline_and_once_only(
     assert [one.kind for one in made if one.version == 2] == [
         *["heatmap"] * 3,
         "segmentation",
+        "summary",
         "report",
     ]
     first, second = (dcmread(settings.data / one.path) for one in made if one.kind == "report")
@@ -241,7 +242,7 @@ def test_a_prompt_that_is_taken_back_makes_a_version_without_the_outline(
     studies.take_back(db, uid, prompt.id)
     assert performer.perform(claimed(db), Stages())
     latest = [one for one in results.of_study(db, uid) if one.version == 3]
-    assert [one.kind for one in latest] == ["heatmap", "heatmap", "report"]
+    assert [one.kind for one in latest] == ["heatmap", "heatmap", "summary", "report"]
     snapshot = runs.list_runs(db)[0].snapshot or {}
     assert snapshot["findings"]["prompted"] == []
     assert snapshot["notes"] == [
@@ -268,7 +269,7 @@ def test_a_pair_makes_a_new_version_without_the_joint_model_and_once_only(
     prompt, _ = studies.point_at(db, uid, pair)
     assert performer.perform(claimed(db), Stages())
     made = results.of_study(db, uid)
-    assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, "report"]
+    assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, "summary", "report"]
     snapshot = runs.list_runs(db)[0].snapshot or {}
     assert set(snapshot["models"]) == {"lesion", "fat", "gate", "hepatorenal"}
     (kept,) = snapshot["findings"]["hepatorenal"]["pairs"]
@@ -301,7 +302,7 @@ def test_a_pair_that_is_taken_back_makes_a_version_without_the_index(
     studies.take_back(db, uid, prompt.id)
     assert performer.perform(claimed(db), Stages())
     latest = [one for one in results.of_study(db, uid) if one.version == 3]
-    assert [one.kind for one in latest] == ["heatmap", "heatmap", "report"]
+    assert [one.kind for one in latest] == ["heatmap", "heatmap", "summary", "report"]
     snapshot = runs.list_runs(db)[0].snapshot or {}
     assert snapshot["findings"]["hepatorenal"] is None
     assert snapshot["notes"] == [

@@ -105,14 +105,9 @@ def size_in_words(lesion: OutlinedLesion) -> str:
     """Both diameters, in mm and with the area where the frame is calibrated."""
     measured = lesion.diameters
     assert measured is not None
-    if measured.long_mm is None or measured.short_mm is None or lesion.area_mm2 is None:
-        axes = " x ".join(
-            f"{math.dist(*axis):.0f}" for axis in (measured.long_axis, measured.short_axis)
-        )
-        return f"{axes} pixels, not calibrated: no mm"
-    return (
-        f"{measured.long_mm:.0f} x {measured.short_mm:.0f} mm, area {lesion.area_mm2 / 100:.1f} cm2"
-    )
+    if lesion.area_mm2 is None:
+        return f"{measured.words}, not calibrated: no mm"
+    return f"{measured.words}, area {lesion.area_mm2 / 100:.1f} cm2"
 
 
 def reading_in_words(reading: RegionReading) -> str:

@@ -18,8 +18,14 @@ from workers.findings import (
     OutlinedLesion,
     PromptedLesion,
 )
-from workers.results import codes, header
-from workers.results.content.references import frame_numbers, sop_reference
+from workers.results import codes
+from workers.results.capture import (
+    INVESTIGATIONAL,
+    WARNING,
+    describe_capture,
+    place_of,
+    point_at,
+)
 from workers.results.envelope import contributing_equipment, envelope, set_series
 from workers.results.identity import object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
@@ -27,7 +33,6 @@ from workers.results.picture import Labels, Marks, draw
 from workers.results.values import plain
 
 KIND = "heatmap"
-WARNING = "AI result, not reviewed"
 TITLES = {
     "lesion attention": "AI lesion heatmap",
     "fat activation": "AI liver fat heatmap",
@@ -44,20 +49,20 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         number = counts[finding.kind] = counts.get(finding.kind, 0) + 1
         uid = object_uid(context.result_key, name, number)
         dataset = envelope(context, inputs.source)
-        dataset.SOPClassUID = SecondaryCaptureImageStorage
         dataset.SOPInstanceUID = uid
         set_series(
             dataset,
             context,
             uid=series_uid(object_uid(context.result_key, name, 1)),
-            offset=min(list(counts).index(finding.kind) + 1, 6),
+            offset=min(list(counts).index(finding.kind) + 1, 5),
             modality="US",
             description=f"{_title(finding)}, not reviewed",
         )
         dataset.InstanceNumber = number
         picture = _picture(context, inputs, finding)
-        _describe(dataset, inputs, finding)
-        _set_pixels(dataset, picture)
+        describe_capture(dataset, picture)
+        point_at(dataset, [finding.frame], inputs.headers)
+        _describe(dataset, finding)
         yield ResultObject(
             KIND, SecondaryCaptureImageStorage, uid, dataset.SeriesInstanceUID, dataset, picture
         )
@@ -125,9 +130,9 @@ def _labels(
     context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding, attention: bool
 ) -> Labels:
     remarks = [
-        _place(inputs, finding),
+        f"Source: {place_of(finding.frame, inputs.headers)}.",
         *(f"Model {one.name} {one.version}: {one.validation_status}." for one in _models(finding)),
-        "Investigational software, not for diagnosis on its own.",
+        INVESTIGATIONAL,
     ]
     if attention:
         remarks.insert(1, "Dashed: where the model looked, not the border of the lesion.")
@@ -176,20 +181,6 @@ def _models(finding: HeatmapFinding) -> list[ModelIdentity]:
     return list(dict.fromkeys(found))
 
 
-def _place(inputs: ResultInputs, finding: HeatmapFinding) -> str:
-    """Where to find the source: the numbers that a viewer shows beside it."""
-    frame = finding.frame
-    source = inputs.headers.get(frame.sop_instance_uid)
-    numbers = {
-        word: header.read(source, keyword) if source is not None else ""
-        for word, keyword in (("series", "SeriesNumber"), ("image", "InstanceNumber"))
-    }
-    parts = [f"{word} {number}" for word, number in numbers.items() if number]
-    if frame.number_of_frames > 1 or not parts:
-        parts.append(f"frame {frame.number} of {frame.number_of_frames}")
-    return f"Source: {', '.join(parts)}."
-
-
 def _outlines_attention(inputs: ResultInputs, finding: HeatmapFinding) -> bool:
     """Whether the outline is a lesion's that no model has segmented."""
     return bool(finding.outline) and not any(
@@ -198,16 +189,9 @@ def _outlines_attention(inputs: ResultInputs, finding: HeatmapFinding) -> bool:
     )
 
 
-def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -> None:
-    """SC Equipment, General Image, General Reference (PS3.3 C.8.6.1, C.7.6.1, C.12.4)."""
+def _describe(dataset: Dataset, finding: HeatmapFinding) -> None:
+    """What the picture is of, and how it came about."""
     frame, model = finding.frame, finding.model
-    dataset.BodyPartExamined = "LIVER"
-    dataset.ConversionType = "WSD"
-    dataset.ImageType = ["DERIVED", "SECONDARY"]
-    dataset.PatientOrientation = None
-    dataset.BurnedInAnnotation = "YES"
-    dataset.DateOfSecondaryCapture = dataset.ContentDate
-    dataset.TimeOfSecondaryCapture = dataset.ContentTime
     dataset.ImageComments = plain("; ".join((WARNING, *finding.caption)), 10240)
     dataset.DerivationDescription = plain(
         f"{_title(finding)} of frame {frame.number} by {model.name} {model.version} "
@@ -218,28 +202,4 @@ def _describe(dataset: Dataset, inputs: ResultInputs, finding: HeatmapFinding) -
     derivations += [codes.SEGMENTATION] if finding.outlined else []
     if derivations:
         dataset.DerivationCodeSequence = [codes.coded(one) for one in derivations]
-    reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
-    if numbers := frame_numbers(frame):
-        reference.ReferencedFrameNumber = numbers
-    reference.PurposeOfReferenceCodeSequence = [codes.coded(codes.PROCESSED_IMAGE)]
-    reference.SpatialLocationsPreserved = "NO"
-    dataset.SourceImageSequence = [reference]
     dataset.ContributingEquipmentSequence = contributing_equipment(_models(finding))
-    source = inputs.headers.get(frame.sop_instance_uid)
-    if source is not None and header.read(source, "LossyImageCompression") == "01":
-        dataset.LossyImageCompression = "01"  # once lossy, always lossy (PS3.3 C.7.6.1.1.5)
-        if ratio := header.read(source, "LossyImageCompressionRatio"):
-            dataset.LossyImageCompressionRatio = ratio
-
-
-def _set_pixels(dataset: Dataset, picture: NDArray[np.uint8]) -> None:
-    """Image Pixel: uncompressed RGB, colour by pixel (PS3.3 C.7.6.3)."""
-    dataset.SamplesPerPixel = 3
-    dataset.PhotometricInterpretation = "RGB"
-    dataset.PlanarConfiguration = 0
-    dataset.Rows, dataset.Columns = picture.shape[:2]
-    dataset.BitsAllocated = dataset.BitsStored = 8
-    dataset.HighBit = 7
-    dataset.PixelRepresentation = 0
-    pixels = picture.tobytes()
-    dataset.PixelData = pixels + b"\0" * (len(pixels) % 2)

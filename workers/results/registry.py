@@ -7,20 +7,25 @@ everything that it speaks of.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from pydicom.dataset import Dataset
 
 from node.errors import ResultError
 from node.identity import MARKS, is_ours
 from workers.findings import FrameRef, StudyFindings
-from workers.results import header, heatmap, report, segmentation
+from workers.results import header, heatmap, report, segmentation, summary
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
+
+_KEPT = 8
+"""Whole frames that are kept: the summary shows again what the heatmaps were drawn on."""
 
 Builder = Callable[[ResultContext, ResultInputs], Iterator[ResultObject]]
 
 BUILDERS: dict[str, Builder] = {
     "heatmap": heatmap.build,
     "segmentation": segmentation.build,
+    "summary": summary.build,
     "report": report.build,
 }
 
@@ -31,7 +36,7 @@ def build(
     headers: Mapping[str, Dataset],
     source_of: FrameSource,
 ) -> Iterator[ResultObject]:
-    """Every result object of one run, heatmaps first, segmentations next, the report last.
+    """Every result object of one run: heatmaps, segmentations, the summary, the report last.
 
     headers : by SOP Instance UID, without pixels, every instance of the study
     source_of : the whole frame, (rows, columns, 3) uint8 RGB
@@ -41,7 +46,7 @@ def build(
     """
     foreign = {uid: h for uid, h in headers.items() if not _is_own(h)} or headers
     source = header.clean(_first(findings.frames, foreign))
-    inputs = ResultInputs(findings, foreign, source, source_of)
+    inputs = ResultInputs(findings, foreign, source, lru_cache(_KEPT)(source_of))
     for builder in BUILDERS.values():
         yield from builder(context, inputs)
 

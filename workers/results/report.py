@@ -72,14 +72,8 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             inputs.source.study_instance_uid,
             ((series_uid(instance), cls, instance) for cls, instance in context.predecessors),
         )
-    models = (
-        *(findings.lesion_model, findings.hepatorenal_model, findings.fat_model),
-        *(findings.fan_liver_model, findings.joint_model),
-        *(findings.gate_model, findings.view_model),
-        *findings.region_models,
-    )
-    if known := [model for model in models if model is not None]:
-        document.ContributingEquipmentSequence = contributing_equipment(known)
+    if findings.models:
+        document.ContributingEquipmentSequence = contributing_equipment(findings.models)
     document.CodingSchemeIdentificationSequence = [codes.coding_scheme()]
     for element in _content(context, inputs):
         document[element.tag] = element

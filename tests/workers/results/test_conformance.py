@@ -162,9 +162,9 @@ def test_the_same_key_gives_the_same_bytes() -> None:
 
 def test_heatmaps_come_first_and_the_report_last() -> None:
     results = results_of_file("examples_rgb_color.dcm")
-    assert [r.kind for r in results] == ["heatmap", "heatmap", "report"]
-    assert len({r.series_instance_uid for r in results}) == 3
-    assert len({r.dataset.SeriesNumber for r in results}) == 3
+    assert [r.kind for r in results] == ["heatmap", "heatmap", "summary", "report"]
+    assert len({r.series_instance_uid for r in results}) == 4
+    assert len({r.dataset.SeriesNumber for r in results}) == 4
     assert all(r.dataset.StudyInstanceUID == results[0].dataset.StudyInstanceUID for r in results)
 
 

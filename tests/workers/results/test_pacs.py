@@ -29,10 +29,10 @@ def _send(results: list[ResultObject], port: int) -> list[int]:
     return statuses
 
 
-def test_orthanc_stores_heatmaps_and_report_and_gives_them_back(tmp_path: Path) -> None:
+def test_orthanc_stores_every_picture_and_the_report_and_gives_them_back(tmp_path: Path) -> None:
     results = results_of_file("examples_rgb_color.dcm")
     with orthanc(tmp_path, DicomAlwaysAllowStore=True) as pacs:
-        assert _send(results, pacs.port) == [0, 0, 0]
+        assert _send(results, pacs.port) == [0] * 4
         assert pacs.stored() == sorted(result.sop_instance_uid for result in results)
         for result in results:
             back, body = pacs.file(result.sop_instance_uid), encode(result)
@@ -41,4 +41,4 @@ def test_orthanc_stores_heatmaps_and_report_and_gives_them_back(tmp_path: Path) 
                 body[body.index(charset if charset in body else b"\x08\x00\x12") :]
             )
         (study,) = pacs.get("/studies?expand")
-        assert len(study["Series"]) == 3
+        assert len(study["Series"]) == 4

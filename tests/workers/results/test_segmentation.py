@@ -40,8 +40,8 @@ def made(
     """Findings, segmentation and report of a prompt in one frame."""
     findings = prompted_of(frame_of(header, number), (pixels.shape[0], pixels.shape[1]))
     results = list(build(context, findings, by_uid(header), lambda _: pixels))
-    assert [result.kind for result in results] == ["heatmap", "segmentation", "report"]
-    return findings, results[1], results[2]
+    assert [result.kind for result in results] == ["heatmap", "segmentation", "summary", "report"]
+    return findings, results[1], results[3]
 
 
 def of_file(

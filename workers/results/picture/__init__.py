@@ -1,6 +1,28 @@
-"""The picture of a heatmap: arrays and text in, one RGB array out; nothing of DICOM here."""
+"""The pictures of heatmap and summary: arrays and text in, one RGB array out; nothing of DICOM."""
 
 from workers.results.picture.marks import Marks
 from workers.results.picture.page import Labels, draw
+from workers.results.picture.sheet import (
+    Banner,
+    Block,
+    Scale,
+    Table,
+    Thumbnail,
+    Thumbnails,
+    Words,
+    draw_sheet,
+)
 
-__all__ = ["Labels", "Marks", "draw"]
+__all__ = [
+    "Banner",
+    "Block",
+    "Labels",
+    "Marks",
+    "Scale",
+    "Table",
+    "Thumbnail",
+    "Thumbnails",
+    "Words",
+    "draw",
+    "draw_sheet",
+]

@@ -1,0 +1,72 @@
+"""Secondary Captures: what every picture that we draw says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from workers.findings import FrameRef
+from workers.results import codes, header
+from workers.results.content.references import by_instance, sop_reference
+
+WARNING = "AI result, not reviewed"
+INVESTIGATIONAL = "Investigational software, not for diagnosis on its own."
+
+
+def describe_capture(dataset: Dataset, picture: NDArray[np.uint8]) -> None:
+    """SC Equipment, General Image and Image Pixel: uncompressed RGB, colour by pixel (PS3.3
+    C.8.6.1, C.7.6.1, C.7.6.3). picture : (rows, columns, 3) uint8."""
+    dataset.SOPClassUID = SecondaryCaptureImageStorage
+    dataset.BodyPartExamined = "LIVER"
+    dataset.ConversionType = "WSD"
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.PatientOrientation = None
+    dataset.BurnedInAnnotation = "YES"
+    dataset.DateOfSecondaryCapture = dataset.ContentDate
+    dataset.TimeOfSecondaryCapture = dataset.ContentTime
+    dataset.SamplesPerPixel = 3
+    dataset.PhotometricInterpretation = "RGB"
+    dataset.PlanarConfiguration = 0
+    dataset.Rows, dataset.Columns = picture.shape[:2]
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelRepresentation = 0
+    pixels = picture.tobytes()
+    dataset.PixelData = pixels + b"\0" * (len(pixels) % 2)
+
+
+def point_at(dataset: Dataset, frames: Iterable[FrameRef], headers: Mapping[str, Dataset]) -> None:
+    """General Reference: the frames that a picture is made from (PS3.3 C.12.4). What was once lossy
+    stays so (C.7.6.1.1.5)."""
+    references = []
+    for frame, numbers in by_instance(frames).items():
+        reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
+        if frame.number_of_frames > 1:
+            reference.ReferencedFrameNumber = numbers
+        reference.PurposeOfReferenceCodeSequence = [codes.coded(codes.PROCESSED_IMAGE)]
+        reference.SpatialLocationsPreserved = "NO"
+        references.append(reference)
+        source = headers.get(frame.sop_instance_uid)
+        if source is not None and header.read(source, "LossyImageCompression") == "01":
+            dataset.LossyImageCompression = "01"
+            if ratio := header.read(source, "LossyImageCompressionRatio"):
+                dataset.LossyImageCompressionRatio = ratio
+    if references:
+        dataset.SourceImageSequence = references
+
+
+def place_of(frame: FrameRef, headers: Mapping[str, Dataset]) -> str:
+    """Where to find a frame: the numbers that a viewer shows beside it."""
+    source = headers.get(frame.sop_instance_uid)
+    numbers = {
+        word: header.read(source, keyword) if source is not None else ""
+        for word, keyword in (("series", "SeriesNumber"), ("image", "InstanceNumber"))
+    }
+    parts = [f"{word} {number}" for word, number in numbers.items() if number]
+    if frame.number_of_frames > 1 or not parts:
+        parts.append(f"frame {frame.number} of {frame.number_of_frames}")
+    return ", ".join(parts)

@@ -1,0 +1,212 @@
+"""A sheet: blocks of words, thumbnails, a table and scales, one below the other.
+
+Words are at least 11 pixels high when the sheet is shown 512 pixels wide, as on a heatmap's page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from workers.findings import Point
+from workers.results.picture.lettering import font, wrap
+from workers.results.picture.outline import draw_outline
+from workers.results.picture.page import AMBER, BACKGROUND, GREY, WHITE
+
+WIDTH = 1280
+SIZE = 28
+"""Pixels of the type; 512 / 1280 of it are 11."""
+
+MARGIN = 32
+_GAP = 24
+_LINE = round(1.4 * SIZE)
+_RULE = (70, 70, 70)
+_BAR = (105, 105, 105)
+
+
+class Block(Protocol):
+    """Draws itself at the sheet's ``y`` and moves that on."""
+
+    def draw(self, sheet: Sheet) -> None: ...
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """tissue : (H, W, 3) uint8 RGB. outline : x, y in its pixels; dashed where it is no border.
+    name : stands in its corner. caption : below it."""
+
+    tissue: NDArray[np.uint8]
+    outline: Sequence[Point]
+    dashed: bool
+    name: str
+    caption: str
+
+
+class Sheet:
+    """A page that grows."""
+
+    def __init__(self) -> None:
+        self.image = Image.new("RGB", (WIDTH, 4 * WIDTH), BACKGROUND)
+        self.pen = ImageDraw.Draw(self.image)
+        self.y = 0
+
+    @property
+    def room(self) -> int:
+        return WIDTH - 2 * MARGIN
+
+    def rule(self) -> None:
+        self.y += _GAP
+        self.pen.line([(MARGIN, self.y), (WIDTH - MARGIN, self.y)], fill=_RULE, width=2)
+        self.y += _GAP // 2
+
+
+def draw_sheet(blocks: Iterable[Block]) -> NDArray[np.uint8]:
+    """(rows, 1280, 3) uint8 RGB, as high as the blocks need, at most 5120."""
+    sheet = Sheet()
+    for block in blocks:
+        block.draw(sheet)
+    height = min(sheet.y + MARGIN, sheet.image.height)
+    return np.asarray(sheet.image.crop((0, 0, WIDTH, height)))
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The first line: what this is, and that nobody looked at it yet."""
+
+    warning: str
+    title: str
+
+    def draw(self, sheet: Sheet) -> None:
+        sheet.y = MARGIN + SIZE // 2
+        sheet.pen.text((MARGIN, sheet.y), self.warning, AMBER, font(SIZE, bold=True), anchor="lm")
+        sheet.pen.text((WIDTH - MARGIN, sheet.y), self.title, GREY, font(SIZE), anchor="rm")
+        sheet.y += SIZE + _GAP // 2
+
+
+@dataclass(frozen=True)
+class Words:
+    """Sentences, wrapped: large ones are the answer, others stand small under a heading."""
+
+    lines: tuple[str, ...]
+    large: bool = False
+    heading: str = ""
+
+    def draw(self, sheet: Sheet) -> None:
+        size = round(1.25 * SIZE) if self.large else SIZE
+        face = font(size, bold=self.large)
+        if self.heading:
+            sheet.rule()
+            sheet.pen.text((MARGIN, sheet.y), self.heading, WHITE, font(SIZE, bold=True))
+            sheet.y += _LINE
+        for text in self.lines:
+            for line in wrap(text, face, sheet.room):
+                sheet.pen.text((MARGIN, sheet.y), line, WHITE if self.large else GREY, face)
+                sheet.y += round(1.4 * size)
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """Two or three in a row, each as large as its place allows."""
+
+    shown: tuple[Thumbnail, ...]
+
+    def draw(self, sheet: Sheet) -> None:
+        across = 2 if len(self.shown) in (1, 2, 4) else 3
+        width = (sheet.room - (across - 1) * _GAP) // across
+        for start in range(0, len(self.shown), across):
+            sheet.y += _GAP
+            row = self.shown[start : start + across]
+            pictures = [_small(one, width) for one in row]
+            ends = [sheet.y + max(picture.height for picture in pictures)]
+            for place, (one, picture) in enumerate(zip(row, pictures, strict=True)):
+                x = MARGIN + place * (width + _GAP)
+                sheet.image.paste(picture, (x, sheet.y))
+                y = ends[0] + _GAP // 3
+                for line in wrap(one.caption, font(SIZE), width):
+                    sheet.pen.text((x, y), line, GREY, font(SIZE))
+                    y += _LINE
+                ends.append(y)
+            sheet.y = max(ends)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns as wide as their widest cell; a head may have two lines."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def draw(self, sheet: Sheet) -> None:
+        sheet.rule()
+        face, bold = font(SIZE), font(SIZE, bold=True)
+        heads = [head.split("\n") for head in self.heads]
+        widths = [
+            max(
+                *(face.getlength(line) for line in head),
+                *(bold.getlength(row[place]) for row in self.rows),
+            )
+            for place, head in enumerate(heads)
+        ]
+        between = min((sheet.room - sum(widths)) / len(widths), 2 * SIZE)
+        lefts = [MARGIN + sum(widths[:place]) + between * place for place in range(len(widths))]
+        lines = max(map(len, heads))
+        for left, head in zip(lefts, heads, strict=True):
+            for number, line in enumerate(head, start=lines - len(head)):
+                sheet.pen.text((left, sheet.y + number * _LINE), line, GREY, face)
+        sheet.y += lines * _LINE
+        for row in self.rows:
+            for left, cell in zip(lefts, row, strict=True):
+                sheet.pen.text((left, sheet.y), cell, WHITE, bold)
+            sheet.y += _LINE
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A bar with ``ends`` and ticks at ``marks``: a pointer at the value, white for the interval
+    where it has one."""
+
+    ends: tuple[float, float]
+    marks: tuple[float, ...]
+    value: float
+    interval: tuple[float, float] | None
+    unit: str
+
+    def draw(self, sheet: Sheet) -> None:
+        left, right, middle = MARGIN + SIZE, WIDTH - MARGIN - 3 * SIZE, sheet.y + SIZE
+        low, high = self.ends
+
+        def at(value: float) -> int:
+            return round(left + (min(max(value, low), high) - low) / (high - low) * (right - left))
+
+        sheet.pen.line([(left, middle), (right, middle)], fill=_BAR, width=6)
+        if self.interval is not None:
+            sheet.pen.line([(at(end), middle) for end in self.interval], fill=WHITE, width=6)
+        x, half = at(self.value), SIZE // 2
+        sheet.pen.polygon(
+            [(x, middle - 4), (x - half, middle - SIZE), (x + half, middle - SIZE)], fill=AMBER
+        )
+        for mark in self.marks:
+            tick = at(mark)
+            sheet.pen.line([(tick, middle - 10), (tick, middle + 10)], fill=WHITE, width=3)
+            label = f"{mark:g}{self.unit}"
+            sheet.pen.text((tick, middle + 14), label, WHITE, font(SIZE), anchor="mt")
+        sheet.y = middle + 14 + _LINE
+
+
+def _small(one: Thumbnail, width: int) -> Image.Image:
+    height, across = one.tissue.shape[:2]
+    factor = width / max(across, height)
+    size = (max(1, round(across * factor)), max(1, round(height * factor)))
+    tissue = Image.fromarray(np.ascontiguousarray(one.tissue))
+    image = tissue.resize(size, Image.Resampling.LANCZOS)
+    ring = [(x * factor, y * factor) for x, y in one.outline]
+    draw_outline(image, ring, dashed=one.dashed, width=2)
+    name = font(SIZE, bold=True)
+    pen = ImageDraw.Draw(image)
+    pen.text((10, 8), one.name, AMBER, name, stroke_width=3, stroke_fill=BACKGROUND)
+    return image

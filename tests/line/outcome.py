@@ -32,7 +32,9 @@ def assert_pacs_agrees(node: Node, pacs: Stores) -> None:
             assert {result.version for result in made} == {number}
             assert len({result.result_key for result in made}) == 1
             kinds = [result.kind for result in made]
-            assert kinds == sorted(kinds, key=["heatmap", "segmentation", "summary", "report"].index)
+            assert kinds == sorted(
+                kinds, key=["heatmap", "segmentation", "summary", "report"].index
+            )
             assert kinds.count("report") == 1
     assert_report_sent_last(node)
 

@@ -18,7 +18,7 @@ from models.training.options import Options
 if TYPE_CHECKING:
     from models.training.dcnn_us.fit import Recipe
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 LIMITS = """\
 Judges lesions that somebody or another model has outlined: it does not find them, and it was \

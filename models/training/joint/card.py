@@ -16,7 +16,7 @@ from models.training.course import COURSES
 from models.training.joint.recipes import Recipe
 from models.training.options import Options
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 LIMITS = """\
 Outlines what a user points at, and says nothing of whether it is a lesion: anything in a box gets \

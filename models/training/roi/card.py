@@ -13,7 +13,7 @@ from models.training.roi.samples import LARGEST, RoiSamples
 if TYPE_CHECKING:
     from models.training.roi import Recipe
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 LIMITS = """\
 Reads a region that somebody or another model has chosen and always calls one of its classes: \

@@ -184,7 +184,8 @@ def evaluate(
     """Evaluate a bundle, or a system by its paper's protocol, beside the confound baseline.
 
     --json prints one object: system, bundle, protocol, n, figures and baseline (name to value, low,
-    high, cases), strata, robustness, notes.
+    high, cases), strata and strata_baseline (group to the same), robustness (change to figure to
+    changed and difference), notes.
     """
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -50,6 +51,8 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
             n=len(cases),
             figures={"detection_auc": Figure(0.75, 0.5, 1.0, len(cases))},
             baseline={"detection_auc": Figure(0.6, 0.4, 0.8, len(cases))},
+            strata={"small": {"detection_auc": Figure(0.7, 0.5, 0.9, 4)}},
+            strata_baseline={"small": {"detection_auc": Figure(0.5, 0.3, 0.7, 4)}},
             charts=(Scores("Detection", truth, level),),
             notes=("a toy",),
         )
@@ -173,13 +176,20 @@ def test_a_bundle_is_evaluated_on_what_it_has_not_seen(
     answer = node("models", "evaluate", *chosen, "--data", str(manifest), "--json")
     assert answer.status == 0, answer.err
     found = answer.json
-    assert set(found) >= {"system", "bundle", "n", "figures", "baseline"}
+    assert {"system", "bundle", "n", "figures", "baseline"} <= set(found)
     assert found["n"] == 8
+    assert found["strata"]["small"]["detection_auc"]["value"] == 0.7
+    assert found["strata_baseline"]["small"]["detection_auc"]["value"] == 0.5
     assert found["figures"]["detection_auc"]["high"] == 1.0
     installed = by in ("folder", "run folder")
     folder = trained / "one" if installed else SHIPPED
     assert weights_digest(folder / "lesion-attention")[:12] in found["bundle"]
     assert [call[0] for call in toy.calls] == ["evaluate"]
+
+
+def test_the_help_of_evaluate_names_every_key_of_its_json(node: Node) -> None:
+    words = set(re.findall(r"[a-z_]+", node("models", "evaluate", "--help").out))
+    assert set(Evaluation("toy", None, "none", 0, {}).as_json()) <= words
 
 
 def test_a_system_is_cross_validated_and_has_a_page(

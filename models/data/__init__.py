@@ -12,6 +12,7 @@ from models.data.case import (
     picture_header,
     read_picture,
 )
+from models.data.decoding import undecodable
 from models.data.manifest import COLUMNS, read_manifest
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "read_about",
     "read_manifest",
     "read_picture",
+    "undecodable",
 ]

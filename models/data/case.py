@@ -81,8 +81,12 @@ def read_picture(case: Case) -> Grey:
     OSError when it cannot be read. DICOM files need a reader that knows DICOM, see
     ``models.training.options.Options.read``.
     """
-    with Image.open(case.image) as image:
-        return np.asarray(image.convert("L"))
+    try:
+        with Image.open(case.image) as image:
+            return np.asarray(image.convert("L"))
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # SyntaxError is Pillow's word for a broken PNG, ValueError for a PPM that was cut short.
+        raise OSError(str(error)) from error
 
 
 def picture_header(case: Case) -> ImageHeader:

@@ -4,7 +4,7 @@ import csv
 import functools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,19 +74,22 @@ _MOST_SHOWN = 20
 
 
 def read_manifest(
-    path: Path, read_header: Callable[[Case], ImageHeader] = picture_header
+    path: Path,
+    read_header: Callable[[Case], ImageHeader] = picture_header,
+    check: Callable[[Sequence[Case]], Mapping[int, str]] | None = None,
 ) -> list[Case]:
     """Every row of a manifest, in order.
 
     path : a .csv or .jsonl file, or a folder with one of annotations.jsonl, manifest.jsonl,
     manifest.csv and frames.csv. read_header : what an image's file says of itself; the default
-    knows pictures only, as that of ``models.training.options.Options.read``. TrainingError lists
-    every bad row with its line number, before anything else runs: those whose file is no image
-    too, but not a file that breaks off within its pixels, for none is decoded here.
+    knows pictures only, as that of ``models.training.options.Options.read``. check : what is wrong
+    with the cases of the other rows, by place, as ``models.data.decoding.undecodable`` says it;
+    without it no image is decoded here. TrainingError lists every bad row with its line number,
+    before anything else runs.
     """
     file = _file(path)
-    cases: list[Case] = []
-    wrong: list[str] = []
+    cases: dict[int, Case] = {}
+    wrong: dict[int, str] = {}
     known = _Known()
     for line, row in _rows(file):
         try:
@@ -96,15 +99,20 @@ def read_manifest(
             case = replace(case, line=line, clinical={**header.clinical, **case.clinical})
             known.add(case)
         except (ValueError, TypeError, TrainingError) as error:
-            wrong.append(f"line {line}: {error}")
+            wrong[line] = str(error)
             continue
-        cases.append(case)
+        cases[line] = case
+    if check is not None and cases:
+        lines = list(cases)
+        found = check(list(cases.values()))
+        wrong |= {lines[place]: reason for place, reason in found.items()}
     if wrong:
-        more = [f"and {len(wrong) - _MOST_SHOWN} more"] if len(wrong) > _MOST_SHOWN else []
-        raise TrainingError("\n  ".join([f"{file} is not usable", *wrong[:_MOST_SHOWN], *more]))
+        said = [f"line {line}: {wrong[line]}" for line in sorted(wrong)]
+        more = [f"and {len(said) - _MOST_SHOWN} more"] if len(said) > _MOST_SHOWN else []
+        raise TrainingError("\n  ".join([f"{file} is not usable", *said[:_MOST_SHOWN], *more]))
     if not cases:
         raise TrainingError(f"{file} has no rows")
-    return cases
+    return list(cases.values())
 
 
 class _Known:

@@ -51,6 +51,7 @@ def evaluate_readings(
     figures: dict[str, Figure] = {}
     baseline: dict[str, Figure] = {}
     strata: dict[str, dict[str, Figure]] = {}
+    strata_baseline: dict[str, dict[str, Figure]] = {}
     robustness: dict[str, dict[str, Shift]] = {}
     charts: list[Chart] = []
     notes = ["Intervals are percentile bootstraps over patients, 95 %."]
@@ -78,6 +79,8 @@ def evaluate_readings(
             notes.append(f"{name}: too few cases or patients for a geometry-only baseline.")
         else:
             baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
+            for group, area in areas_by_size(truth, other[None], sizes, own).items():
+                strata_baseline.setdefault(group, {})[name] = area
         charts.append(Scores(label.capitalize(), truth, readings.probability[known, column], other))
     place = localisation(cases, readings.windows, readings.attention)
     if place is not None:
@@ -115,6 +118,7 @@ def evaluate_readings(
         figures=figures,
         baseline=baseline,
         strata=strata,
+        strata_baseline=strata_baseline,
         robustness=robustness,
         charts=tuple(charts),
         examples=tuple(_examples(cases, readings, options)),

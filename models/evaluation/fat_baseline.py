@@ -39,6 +39,12 @@ def baseline_estimates(
     return found
 
 
+def beside(estimates: Floats, baseline: Floats) -> npt.NDArray[np.float64]:
+    """The baseline (…, n, 3) where there are estimates of that shape, else not numbers: the two
+    are then of the same participants."""
+    return np.where(np.isfinite(estimates), baseline, np.nan)
+
+
 def _pipeline(model: Any) -> Any:
     filled = SimpleImputer(keep_empty_features=True)
     return make_pipeline(filled, StandardScaler(), model)

@@ -116,8 +116,7 @@ def evaluate_lesions(
     outlined = [place for place, row in enumerate(assessed) if row.overlaps]
     for name in (BOX, TIGHT, CLICK) if outlined else ():
         own = [patients[place] for place in outlined]
-        values = np.asarray([[row[place].overlaps[name] for row in repeats] for place in outlined])
-        rival = np.asarray([[row[place].rivals[name] for row in repeats] for place in outlined])
+        values, rival = _overlaps(repeats, outlined, name)
         figures[name] = bootstrap(_mean, values, patients=own)
         figures[f"{name}_lead"] = bootstrap(_mean, values - rival, patients=own)
         baseline[name] = bootstrap(_mean, rival, patients=own)
@@ -149,6 +148,7 @@ def evaluate_lesions(
             baseline |= _type_figures(typed, calls, own)
         counts = confusion(typed.truth, typed.called, len(typed.types))
         charts.append(Confusion("Types", typed.types, counts))
+    strata, strata_baseline = _strata(lesions, repeats, outlined)
     return Evaluation(
         system="joint",
         bundle=bundle,
@@ -156,7 +156,8 @@ def evaluate_lesions(
         n=len({lesion.case for lesion in lesions}),
         figures=figures,
         baseline=baseline,
-        strata=dict(_strata(lesions, repeats, outlined)),
+        strata=strata,
+        strata_baseline=strata_baseline,
         charts=tuple(charts),
         examples=tuple(
             _examples(lesions, assessed, outlined)
@@ -298,10 +299,23 @@ def _features(lesions: Sequence[Lesion]) -> npt.NDArray[np.float64]:
     )
 
 
+def _overlaps(
+    repeats: Sequence[Sequence[Assessed]], places: Sequence[int], name: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(n, r) of some lesions in each repeat, and their rivals'."""
+    rows = [[repeat[place] for repeat in repeats] for place in places]
+    return (
+        np.asarray([[one.overlaps[name] for one in row] for row in rows]),
+        np.asarray([[one.rivals[name] for one in row] for row in rows]),
+    )
+
+
 def _strata(
     lesions: Sequence[Lesion], repeats: Sequence[Sequence[Assessed]], outlined: Sequence[int]
-) -> Iterator[tuple[str, dict[str, Figure]]]:
-    """Overlaps by the lesion's size, which decides how much a pixel counts."""
+) -> tuple[dict[str, dict[str, Figure]], dict[str, dict[str, Figure]]]:
+    """Overlaps by the lesion's size, which decides how much a pixel counts, and their rivals'."""
+    strata: dict[str, dict[str, Figure]] = {}
+    baseline: dict[str, dict[str, Figure]] = {}
     low, high = _SIZES
     names = (f"under {low:.0%} of the fan", f"{low:.0%} to {high:.0%}", f"over {high:.0%}")
     sizes = np.asarray([2 * relative_radius(lesions[place]) for place in outlined])
@@ -310,19 +324,12 @@ def _strata(
         inside = [outlined[int(row)] for row in np.flatnonzero(groups == number)]
         if len(inside) >= _FEWEST:
             own = [lesions[place].patient for place in inside]
-            yield (
-                f"diameter {name}",
-                {
-                    key: bootstrap(
-                        _mean,
-                        np.asarray(
-                            [[row[place].overlaps[key] for row in repeats] for place in inside]
-                        ),
-                        patients=own,
-                    )
-                    for key in (BOX, TIGHT, CLICK)
-                },
-            )
+            found = {key: _overlaps(repeats, inside, key) for key in (BOX, TIGHT, CLICK)}
+            for rows, column in ((strata, 0), (baseline, 1)):
+                rows[f"diameter {name}"] = {
+                    key: bootstrap(_mean, pair[column], patients=own) for key, pair in found.items()
+                }
+    return strata, baseline
 
 
 def _examples(

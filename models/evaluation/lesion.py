@@ -33,21 +33,30 @@ Floats = npt.NDArray[np.floating]
 @dataclass(frozen=True)
 class LabelEvaluation:
     """figures : a card's table. calibration, threshold : what the bundle operates with, fitted on
-    all out-of-fold predictions of the label. sizes : the area under the curve within each group of
-    image sizes. robustness : how far it moves, by change of the images."""
+    all out-of-fold predictions of the label. baseline : (n,) what geometry says of the same images,
+    out of fold. sizes, sizes_baseline : the area under the curve within each group of image sizes,
+    and the baseline's. robustness : how far it moves, by change of the images."""
 
     figures: Mapping[str, Any]
     calibration: Platt
     threshold: float
+    baseline: npt.NDArray[np.float64]
     sizes: Mapping[str, Figure] = field(default_factory=dict)
+    sizes_baseline: Mapping[str, Figure] = field(default_factory=dict)
     robustness: Mapping[str, Shift] = field(default_factory=dict)
 
     def as_card(self) -> dict[str, Any]:
         """The label's table of a card's figures."""
-        sizes = {group: area.as_card() for group, area in self.sizes.items()}
-        moved = {change: shift.as_card() for change, shift in self.robustness.items()}
-        groups = {"auc_within_sizes": sizes, "robustness": moved}
-        return dict(self.figures) | {name: rows for name, rows in groups.items() if rows}
+        groups: dict[str, Mapping[str, Figure] | Mapping[str, Shift]] = {
+            "auc_within_sizes": self.sizes,
+            "auc_within_sizes_geometry_only": self.sizes_baseline,
+            "robustness": self.robustness,
+        }
+        return dict(self.figures) | {
+            name: {key: row.as_card() for key, row in rows.items()}
+            for name, rows in groups.items()
+            if rows
+        }
 
 
 def evaluate_label(
@@ -98,7 +107,7 @@ def evaluate_label(
         "positive": int(truth.sum()),
         "negative": int((1 - truth).sum()),
     }
-    return LabelEvaluation(figures, final, youden_threshold(every, final(pooled)))
+    return LabelEvaluation(figures, final, youden_threshold(every, final(pooled)), baseline)
 
 
 def areas_of_folds(

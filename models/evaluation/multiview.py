@@ -10,7 +10,7 @@ from PIL import Image
 
 from models.data import Case, Grey
 from models.evaluation.fat import fat_charts, fat_figures
-from models.evaluation.fat_baseline import baseline_estimates, participant_geometry
+from models.evaluation.fat_baseline import baseline_estimates, beside, participant_geometry
 from models.evaluation.folds import patient_folds
 from models.evaluation.geometry import geometry_features
 from models.evaluation.outcome import Evaluation, Example
@@ -46,7 +46,7 @@ def evaluate_readings(fat: MultiviewFat, cases: Sequence[Case], options: Options
     view = np.asarray([_estimator(frame.reading.view) for frame in frames])
     baseline = _baseline(frames, reference, owner, view, options.seed)
     familiar = [[row for row in group if row.familiar] for group in groups]
-    strata = {
+    found = {
         **{
             name: [_some(fat, [row for row in group if row.view == name]) for group in groups]
             for name in VIEWS
@@ -55,7 +55,9 @@ def evaluate_readings(fat: MultiviewFat, cases: Sequence[Case], options: Options
         "composite multiview": [fat.composite(group) for group in groups],
         "familiar frames only": [_some(fat, group) for group in familiar],
     }
-    figures = {name: fat_figures(reference, _rows(rows)) for name, rows in strata.items()}
+    estimates = {name: _rows(rows) for name, rows in found.items()}
+    strata = {name: fat_figures(reference, rows) for name, rows in estimates.items()}
+    strata = {name: figures for name, figures in strata.items() if figures}
     return Evaluation(
         system=SYSTEM,
         bundle=fat.bundle.title,
@@ -63,7 +65,10 @@ def evaluate_readings(fat: MultiviewFat, cases: Sequence[Case], options: Options
         n=len(cases),
         figures=fat_figures(reference, main),
         baseline={} if baseline is None else fat_figures(reference, baseline),
-        strata={name: rows for name, rows in figures.items() if rows},
+        strata=strata,
+        strata_baseline={}
+        if baseline is None
+        else {name: fat_figures(reference, beside(estimates[name], baseline)) for name in strata},
         charts=fat_charts("averaged multiview model", reference, main, baseline),
         examples=_examples(frames, options),
         notes=_notes(frames, reference, baseline, given - len(cases)),

@@ -75,8 +75,10 @@ class Evaluation:
     """system : as ``models.systems`` names it. bundle : name, version and digest of what was
     evaluated, None when the protocol fitted its own. protocol : in words. n : cases.
     figures : by name ('detection_auc', …). baseline : the confound baseline's, by the same names,
-    where there is one. strata : figures within groups, by group. robustness : by change of the
-    images and figure, how far it moves. notes : what a reader must know.
+    where there is one. strata : figures within groups, by group. strata_baseline : the same
+    baseline within them, by the same groups and names; it is not fitted anew within a group.
+    robustness : by change of the images and figure, how far it moves. notes : what a reader must
+    know.
     """
 
     system: str
@@ -86,6 +88,7 @@ class Evaluation:
     figures: Mapping[str, Figure]
     baseline: Mapping[str, Figure] = field(default_factory=dict)
     strata: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    strata_baseline: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
     robustness: Mapping[str, Mapping[str, Shift]] = field(default_factory=dict)
     charts: tuple[Chart, ...] = ()
     examples: tuple[Example, ...] = ()
@@ -93,7 +96,8 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """One JSON object: system, bundle, protocol, n, figures and baseline (name to value, low,
-        high), strata, robustness (change to figure to 'changed' and 'difference'), notes."""
+        high, cases), strata and strata_baseline (group to the same), robustness (change to figure
+        to 'changed' and 'difference'), notes."""
         return {
             "system": self.system,
             "bundle": self.bundle,
@@ -101,7 +105,8 @@ class Evaluation:
             "n": self.n,
             "figures": _plain(self.figures),
             "baseline": _plain(self.baseline),
-            "strata": {group: _plain(figures) for group, figures in self.strata.items()},
+            "strata": _plain_groups(self.strata),
+            "strata_baseline": _plain_groups(self.strata_baseline),
             "robustness": {
                 change: {
                     name: _plain({"changed": shift.area, "difference": shift.difference})
@@ -111,6 +116,10 @@ class Evaluation:
             },
             "notes": list(self.notes),
         }
+
+
+def _plain_groups(strata: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
+    return {group: _plain(figures) for group, figures in strata.items()}
 
 
 def _plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | int | None]]:

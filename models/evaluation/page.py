@@ -98,7 +98,7 @@ def write_page(evaluation: Evaluation, folder: Path, title: str = "") -> Path:
         evaluation=evaluation,
         title=title or evaluation.system,
         rows=_rows(evaluation.figures, evaluation.baseline),
-        strata=_by_figure(evaluation.strata),
+        strata=_by_figure(evaluation.strata, evaluation.strata_baseline),
         robustness=_by_change(evaluation.robustness),
         tolerated=TOLERATED,
         charts=charts,
@@ -130,13 +130,19 @@ def _rows(figures: Mapping[str, Figure], baseline: Mapping[str, Figure]) -> list
     return [_Row(n, figure_title(n), figures.get(n), baseline.get(n)) for n in names]
 
 
-def _by_figure(strata: Mapping[str, Mapping[str, Figure]]) -> list[tuple[str, list[_Row]]]:
+def _by_figure(
+    strata: Mapping[str, Mapping[str, Figure]], baseline: Mapping[str, Mapping[str, Figure]]
+) -> list[tuple[str, list[_Row]]]:
     """Each figure over the groups that have it, for a reader compares the groups."""
     names = list(dict.fromkeys(name for figures in strata.values() for name in figures))
     return [
         (
             figure_title(name),
-            [_Row(name, group, row[name], None) for group, row in strata.items() if name in row],
+            [
+                _Row(name, group, row[name], baseline.get(group, {}).get(name))
+                for group, row in strata.items()
+                if name in row
+            ],
         )
         for name in names
     ]

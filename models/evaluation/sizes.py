@@ -24,9 +24,10 @@ def areas_by_size(
 ) -> dict[str, Figure]:
     """The area within each group, largest first, by its name, as '1024x768 pixels'.
 
-    truth : (n,) 0 or 1. logits : (r, n). sizes : (width, height) of each whole image. Sizes of few
-    patients, or of nearly one answer only, are ``OTHERS`` together, within which size still tells
-    something; what those cannot show either is left out.
+    truth : (n,) 0 or 1. logits : (r, n), of a model or a baseline: the groups are the same. sizes :
+    (width, height) of each whole image. Sizes of few patients, or of nearly one answer only, are
+    ``OTHERS`` together, within which size still tells something; what those cannot show either is
+    left out.
     """
     places: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, size in enumerate(sizes):

@@ -11,6 +11,7 @@ import torch
 from models.backbones import backbone, weight_file
 from models.bundle import CARD, WEIGHTS, Bundle
 from models.evaluation.calibration import RESAMPLES
+from models.evaluation.metrics import Figure
 from models.registry import file_digest, read_bundle
 from models.training.options import Options
 from models.weights import write_weights
@@ -39,6 +40,23 @@ def initial_weights(backbones: Iterable[str], options: Options) -> dict[str, Any
     return {
         "source": "a local file",
         "sha256": {name: file_digest(file) for name, file in files.items() if file is not None},
+    }
+
+
+def beside_geometry(
+    figures: Mapping[str, Figure], baseline: Mapping[str, Figure]
+) -> dict[str, dict[str, object]]:
+    """Figures as a card holds them, and the confound baseline's as ``<name>_geometry_only``."""
+    return {name: figure.as_card() for name, figure in figures.items()} | {
+        f"{name}_geometry_only": figure.as_card() for name, figure in baseline.items()
+    }
+
+
+def strata_card(strata: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, object]]:
+    """Figures within groups, by group, as a card holds them."""
+    return {
+        group: {name: figure.as_card() for name, figure in figures.items()}
+        for group, figures in strata.items()
     }
 
 

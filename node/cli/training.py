@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -122,8 +123,9 @@ def train(
 ) -> None:
     """Train a system on own images; states, curves and the bundle lie in the run folder.
 
-    Stopped at any time, the same command goes on where it was. Bad rows of the manifest are listed
-    before anything runs. `hepanode models install DIR` makes the result the node's model.
+    Stopped at any time, the same command goes on where it was. Bad rows of the manifest, and images
+    that cannot be decoded, are listed before anything runs. `hepanode models install DIR` makes the
+    result the node's model.
     """
     row = _system(system)
     choices = Choices(init, device, backbone, recipe, epochs, folds, repeats, seed, workers)
@@ -184,7 +186,8 @@ def evaluate(
     """Evaluate a bundle, or a system by its paper's protocol, beside the confound baseline.
 
     --json prints one object: system, bundle, protocol, n, figures and baseline (name to value, low,
-    high, cases), strata, robustness, notes.
+    high, cases), strata and strata_baseline (group to the same), robustness (change to figure to
+    changed and difference), notes.
     """
     row, bundle = _resolved(what, protocol, session.settings)
     if bundle is None and out is None:
@@ -238,14 +241,16 @@ def _prepared(
     about: str | None,
     choices: Choices,
 ) -> tuple[list[Case], Options]:
-    """The cases of a manifest and what was chosen; every bad row is named before anything runs."""
-    from models.data import read_about, read_manifest
+    """The cases of a manifest and what was chosen; every bad row, and every image that cannot be
+    decoded, is named before anything runs."""
+    from models.data import read_about, read_manifest, undecodable
     from models.training.options import Options
     from workers.frames.annotated import CaseReader
 
+    device, described = _device(choices.device), read_about(data, about)
     read = CaseReader(session.settings.analysis)
-    cases = read_manifest(data, read.header)
-    extras = [case for manifest in extra or () for case in read_manifest(manifest, read.header)]
+    check = partial(undecodable, read=read, progress=progress)
+    cases, *others = (read_manifest(file, read.header, check) for file in (data, *(extra or ())))
     say(f"{plural(len(cases), 'image')} of {len({c.patient for c in cases})} patients", error=True)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -253,11 +258,11 @@ def _prepared(
         raise HepanodeError(f"{out} cannot be made ({error}); name another --out") from error
     return cases, Options(
         out=out,
-        about=read_about(data, about),
-        extra=tuple(extras),
+        about=described,
+        extra=tuple(case for rows in others for case in rows),
         read=read,
         progress=progress,
-        **choices._replace(device=_device(choices.device))._asdict(),
+        **choices._replace(device=device)._asdict(),
     )
 
 

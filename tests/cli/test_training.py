@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from models.registry import SHIPPED
 from models.systems import System
 from models.training.options import Options
 from node.association.wrap import Study
+from tests import bad_input
 from tests.bundles import weights_digest, write_bundles
 from tests.cli.conftest import Node
 
@@ -50,6 +52,8 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
             n=len(cases),
             figures={"detection_auc": Figure(0.75, 0.5, 1.0, len(cases))},
             baseline={"detection_auc": Figure(0.6, 0.4, 0.8, len(cases))},
+            strata={"small": {"detection_auc": Figure(0.7, 0.5, 0.9, 4)}},
+            strata_baseline={"small": {"detection_auc": Figure(0.5, 0.3, 0.7, 4)}},
             charts=(Scores("Detection", truth, level),),
             notes=("a toy",),
         )
@@ -173,13 +177,20 @@ def test_a_bundle_is_evaluated_on_what_it_has_not_seen(
     answer = node("models", "evaluate", *chosen, "--data", str(manifest), "--json")
     assert answer.status == 0, answer.err
     found = answer.json
-    assert set(found) >= {"system", "bundle", "n", "figures", "baseline"}
+    assert {"system", "bundle", "n", "figures", "baseline"} <= set(found)
     assert found["n"] == 8
+    assert found["strata"]["small"]["detection_auc"]["value"] == 0.7
+    assert found["strata_baseline"]["small"]["detection_auc"]["value"] == 0.5
     assert found["figures"]["detection_auc"]["high"] == 1.0
     installed = by in ("folder", "run folder")
     folder = trained / "one" if installed else SHIPPED
     assert weights_digest(folder / "lesion-attention")[:12] in found["bundle"]
     assert [call[0] for call in toy.calls] == ["evaluate"]
+
+
+def test_the_help_of_evaluate_names_every_key_of_its_json(node: Node) -> None:
+    words = set(re.findall(r"[a-z_]+", node("models", "evaluate", "--help").out))
+    assert set(Evaluation("toy", None, "none", 0, {}).as_json()) <= words
 
 
 def test_a_system_is_cross_validated_and_has_a_page(
@@ -291,6 +302,35 @@ def test_dicom_files_that_a_worker_could_not_read_are_named_before_anything_runs
     assert f"line 2: {tmp_path / 'a.dcm'}, frame 5: the file has 1" in answer.err
     assert "line 3" not in answer.err
     assert f"line 4: {tmp_path / 'cut.dcm'}, frame 1" in answer.err
+    assert toy.calls == []
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_images_that_break_off_are_named_before_anything_runs(
+    node: Node, toy: types.ModuleType, tmp_path: Path, command: str
+) -> None:
+    """A JPEG, a PNG, and DICOM files of a JPEG and of plain pixels; the header of each is whole."""
+    grey = np.random.default_rng(0).integers(0, 255, (200, 300), np.uint8)
+    for name in ("good.png", "cut.png", "cut.jpg"):
+        Image.fromarray(grey).save(tmp_path / name)
+    for name in ("cut.png", "cut.jpg"):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-2000])
+    codestream = bad_input.truncated_jpeg(tmp_path).name
+    Study().wrap(tmp_path / "good.png", tmp_path / "cut.dcm", mm_per_pixel=0.3)
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "cut.dcm").read_bytes()[:-2000])
+    images = ["good.png", "cut.jpg", "cut.png", codestream, "cut.dcm", "good.png", "cut.jpg"]
+    rows = [f"{number},{image},{number % 2}" for number, image in enumerate(images)]
+    (tmp_path / "m.csv").write_text("\n".join(["id,image,lesion", *rows, "7,good.png,9"]))
+    asked = ("--data", str(tmp_path / "m.csv"), "--out", str(tmp_path / "run"))
+    answer = node("models", command, "toy", *asked)
+    assert answer.status == 1
+    assert answer.out == ""
+    for line, image in enumerate(images, start=2):
+        said = f"line {line}: {tmp_path / image}, frame 1: "
+        assert (said in answer.err) == (image != "good.png")
+    assert "line 9: lesion 9" in answer.err
+    assert answer.err.count("image file is truncated") == 3, "of the JPEG twice, of the PNG once"
+    assert "images decoded: 4 of 4" in answer.err, "plain pixels are counted without that"
     assert toy.calls == []
 
 

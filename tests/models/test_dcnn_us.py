@@ -332,6 +332,8 @@ def test_a_manifest_becomes_a_bundle_that_reads_unseen_lesions(tmp_path: Path) -
         low, high = bundle.card["figures"][name]["interval_95"]
         assert low <= bundle.card["figures"][name]["value"] <= high
     assert "malignancy_auc_geometry_only" in bundle.card["figures"]
+    for row in bundle.card["strata"].values():
+        assert {"accuracy", "accuracy_geometry_only"} <= set(row)
 
     unseen = read_manifest(manifest(tmp_path / "other", 6, images=2))
     found = dcnn.evaluate(bundle, unseen, Options(out=tmp_path))

@@ -150,6 +150,8 @@ def test_a_trained_gate_tells_its_kinds_apart_and_its_card_says_how_well(
     assert figures["gate_auroc"]["value"] > 0.9
     assert set(figures["kinds"]) == {f"{kind} (drawn)" for kind in PATTERNS}
     assert {"false_refusals", "gate_auroc_geometry_only"} <= set(figures)
+    for kind in figures["kinds"].values():
+        assert set(kind) == {"gate_auroc", "foreign_refused", "gate_auroc_geometry_only"}
     gate = open_system(bundle)
     assert isinstance(gate, Gate)
     verdicts = gate.read([options.read(case) for case in cases])

@@ -171,6 +171,8 @@ def test_train_bundle_evaluate(tmp_path: Path, outlined: bool) -> None:
     assert figures["fat_percent"]["spearman"]["value"] > 0.9
     assert figures["p_5"]["auc"]["value"] > 0.9
     assert "auc_brightness_only" in figures["p_10"]
+    alone = figures["index alone, nothing fitted"]
+    assert {"spearman", "spearman_brightness_only", "auc_5_brightness_only"} <= set(alone)
 
     system = open_system(bundle)
     assert isinstance(system, Hepatorenal)

@@ -241,6 +241,8 @@ def test_train_then_evaluate_end_to_end(folder: Path, tmp_path: Path) -> None:
     figures = bundle.card["figures"]
     assert {BOX, TIGHT, CLICK, "malignancy_auc"} <= set(figures)
     assert {BOX, TIGHT, CLICK, "malignancy_auc"} <= set(figures["baseline"])
+    assert figures["strata"]
+    assert set(figures["strata_baseline"]) == set(figures["strata"])
     assert figures["baseline"][TIGHT]["value"] == pytest.approx(0.64, abs=0.05)  # rhombi
     evaluation = protocol.evaluate(bundle, cases, options)
     assert evaluation.n == 10

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import struct
+from functools import partial
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from models.data import Case, read_manifest
+from models.data import (
+    Case,
+    Grey,
+    picture_header,
+    read_manifest,
+    read_picture,
+    undecodable,
+)
 from models.errors import TrainingError
 
 MASS = [[10, 10], [30, 10], [30, 30]]
@@ -70,6 +81,74 @@ def test_every_file_that_is_no_image_is_named_before_any_is_read(tmp_path: Path)
     assert f"line 2: {tmp_path / 'text.png'} is no picture" in said
     assert "line 3" not in said
     assert f"line 4: {tmp_path / 'empty.jpg'} is no picture" in said
+
+
+def speckle(file: Path, *, cut: float = 0.0) -> Path:
+    """A picture, without the last share of its file."""
+    grey = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
+    Image.fromarray(grey).save(file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: round(len(whole) * (1 - cut))])
+    return file
+
+
+class Counting:
+    """The reader of pictures, and which images it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def __call__(self, case: Case) -> Grey:
+        self.asked.append((case.image.name, case.frame))
+        return read_picture(case)
+
+
+def test_images_that_break_off_within_their_pixels_are_listed_among_the_bad_rows(
+    tmp_path: Path,
+) -> None:
+    speckle(tmp_path / "whole.jpg")
+    speckle(tmp_path / "half.jpg", cut=0.5)
+    speckle(tmp_path / "most.png", cut=0.1)
+    rows = ["id,image,lesion", "a,whole.jpg,1", "b,half.jpg,0", "c,whole.jpg,7", "d,most.png,1"]
+    rows += ["e,nowhere.png,1", "f,half.jpg,1"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    headers_are_fine = "\n".join(rows[:3] + rows[4:5])
+    reader, shown = Counting(), list[tuple[str, int, int]]()
+    check = partial(undecodable, read=reader, progress=lambda *row: shown.append(row))
+    with pytest.raises(TrainingError) as refused:
+        read_manifest(tmp_path, check=check)
+    lines = str(refused.value).splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == [f"line {n}" for n in (3, 4, 5, 6, 7)]
+    for line in (lines[0], lines[4]):
+        assert f"{tmp_path / 'half.jpg'} cannot be decoded (image file is truncated" in line
+    assert "lesion 7" in lines[1]
+    assert f"{tmp_path / 'most.png'} cannot be decoded (image file is truncated" in lines[2]
+    assert "there is no image" in lines[3]
+    assert reader.asked == [("whole.jpg", 1), ("half.jpg", 1), ("most.png", 1)]
+    assert shown[0] == ("images decoded", 0, 3)
+    assert shown[-1] == ("images decoded", 3, 3)
+    (tmp_path / "manifest.csv").write_text(headers_are_fine)
+    assert len(read_manifest(tmp_path)) == 3, "without the check nothing is decoded"
+
+
+def test_each_frame_of_a_file_is_an_image_of_its_own(tmp_path: Path) -> None:
+    image = speckle(tmp_path / "a.png")
+    cases = [Case(str(n), "p", image, frame=frame) for n, frame in enumerate((1, 2, 1))]
+    reader = Counting()
+    assert undecodable(cases, reader, lambda *_: None) == {}
+    assert reader.asked == [("a.png", 1), ("a.png", 2)]
+
+
+def test_a_png_whose_chunks_are_broken_is_no_error_of_its_own_kind(tmp_path: Path) -> None:
+    """The first hundred bytes of its pixels are a chunk as it should be, what follows is none."""
+    whole = speckle(tmp_path / "a.png").read_bytes()
+    start = whole.index(b"IDAT")
+    chunk = whole[start : start + 104]
+    parts = (whole[: start - 4], struct.pack(">I", 100), chunk, struct.pack(">I", crc32(chunk)))
+    (tmp_path / "a.png").write_bytes(b"".join(parts) + bytes(50))
+    assert picture_header(Case("a", "a", tmp_path / "a.png")).size == (80, 60)
+    found = undecodable([Case("a", "a", tmp_path / "a.png")], read_picture, lambda *_: None)
+    assert "broken PNG file" in found[0]
 
 
 def test_an_outline_beyond_the_image_is_refused(tmp_path: Path) -> None:

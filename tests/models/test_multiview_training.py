@@ -94,7 +94,8 @@ def test_train_bundle_evaluate(tmp_path: Path) -> None:
     assert bundle.validation_status == "simulated data only"
     assert bundle.card["data"]["participants"] == len(FAT)
     assert bundle.card["figures"]["multiview"]["spearman"]["value"] > 0.7
-    assert "spearman_geometry_only" in bundle.card["figures"]["multiview"]
+    for name in ("multiview", *VIEWS, "composite multiview"):
+        assert "spearman_geometry_only" in bundle.card["figures"][name]
     assert bundle.card["protocol"]["evaluation"].startswith("3-fold by participant")
 
     unseen = tmp_path / "unseen"
@@ -110,6 +111,10 @@ def test_train_bundle_evaluate(tmp_path: Path) -> None:
     assert figures["fat_auc_10"].value > 0.8
     assert {*VIEWS, "composite multiview"} <= set(evaluation.strata)
     assert set(evaluation.baseline) == set(figures)
+    assert set(evaluation.strata_baseline) == set(evaluation.strata)
+    for name, row in evaluation.strata_baseline.items():
+        cases = {key: figure.cases for key, figure in evaluation.strata[name].items()}
+        assert {key: figure.cases for key, figure in row.items()} == cases
     assert len(evaluation.examples) == 8
     assert evaluation.examples[0].picture.shape == (90, 120, 3)
 

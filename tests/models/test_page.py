@@ -137,7 +137,12 @@ def test_a_page_needs_no_scripts_and_no_network(tmp_path: Path) -> None:
         Distribution("Overlap", "Jaccard index", {"box": probability, "nothing": np.array([])}),
         Nomogram("malignancy", 0.0, (Scale("age", 0.1, 20, 80, ((20, "20"), (80, "80"))),)),
         examples=(Example("the best", picture, True), Example("the worst", picture, False)),
-        strata={"small": {"detection_auc": Figure(0.7, 0.6, 0.8, 30)}, "large": {}},
+        strata={
+            "small": {"detection_auc": Figure(0.7, 0.6, 0.8, 30)},
+            "middling": {"detection_auc": Figure(0.75, 0.65, 0.85, 40)},
+            "large": {},
+        },
+        strata_baseline={"small": {"detection_auc": Figure(0.5, 0.4, 0.6, 30)}},
         notes=("read this first",),
     )
     file = write_page(found, tmp_path / "new" / "folder", "a detector")
@@ -153,7 +158,9 @@ def test_a_page_needs_no_scripts_and_no_network(tmp_path: Path) -> None:
         "0.800 0.700 to 0.900",
         "−3.000 −4.000 to −2.000",
         "large: too few cases",
-        "Lesion detection, AUC small 0.700 0.600 to 0.800",
+        "Lesion detection, AUC small 0.700 0.600 to 0.800 0.500 0.400 to 0.600 30",
+        "middling 0.750 0.650 to 0.850 – 40",
+        "a dash where there is none",
         "the worst",
     ):
         assert words in page.text

@@ -333,9 +333,11 @@ def _label_evaluations(
         patients = [cases[place].patient for place in known]
         sizes = [samples.sizes[place] for place in known]
         changed = {name: rows[:, known, column] for name, rows in found.changed.items()}
+        row = evaluate_label(truth, logits, geometry[known], folds, patients)
         evaluations[label] = replace(
-            evaluate_label(truth, logits, geometry[known], folds, patients),
+            row,
             sizes=areas_by_size(truth, logits, sizes, patients),
+            sizes_baseline=areas_by_size(truth, row.baseline[None], sizes, patients),
             robustness=shifts(truth, logits, changed, patients),
         )
     return evaluations

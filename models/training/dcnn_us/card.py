@@ -10,7 +10,7 @@ from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
 from models.platt import Platt
-from models.training.card import initial_weights
+from models.training.card import beside_geometry, initial_weights
 from models.training.course import COURSES
 from models.training.dcnn_us.samples import LesionSamples
 from models.training.options import Options
@@ -116,11 +116,9 @@ def dcnn_us_card(
         if model is not None:
             card["clinical"] = model.as_card()
         card["notes"] = list(found.notes)
-        card["figures"] = {name: figure.as_card() for name, figure in found.figures.items()} | {
-            f"{name}_geometry_only": figure.as_card() for name, figure in found.baseline.items()
-        }
+        card["figures"] = beside_geometry(found.figures, found.baseline)
         card["strata"] = {
-            group: {name: figure.as_card() for name, figure in figures.items()}
+            group: beside_geometry(figures, found.strata_baseline.get(group, {}))
             for group, figures in found.strata.items()
         }
     return card

@@ -91,19 +91,24 @@ def evaluation_of(
     if background is not None:
         called = outcome.types[background.places].argmax(axis=1)
         figures["background_accuracy"] = background.accuracy_of(called)
+    groups = _groups(samples)
     baseline: dict[str, Figure] = {}
+    strata_baseline: dict[str, dict[str, Figure]] = {}
     geometry = None
     if folds:
         geometry = geometry_scores(samples.geometry[: samples.own], truth, folds)
-        called = _cross_called(truth, geometry, folds)
-        baseline = _figures(truth, geometry, called, patients)
+        guessed = _cross_called(truth, geometry, folds)
+        baseline = _figures(truth, geometry, guessed, patients)
+        strata_baseline = {
+            name: _figures(truth[rows], geometry[rows], guessed[rows], patients[rows])
+            for name, rows in groups.items()
+        }
         odds = logit(np.clip(geometry, _LEAST, 1 - _LEAST))
         baseline |= _calibrated(truth, cross_calibrated(truth, odds, folds), patients)
         same = baseline["malignancy_auc"]  # the images are the same, whichever model reads them
         baseline |= {name: same for name in figures if name.startswith("malignancy_auc_")}
     if background is not None and (other := background.by_geometry(samples)) is not None:
         baseline["background_accuracy"] = background.accuracy_of(other)
-    groups = _groups(samples)
     return Evaluation(
         system="dcnn-us",
         bundle=bundle,
@@ -115,6 +120,7 @@ def evaluation_of(
             name: _figures(truth[rows], outcome.final[rows], outcome.called[rows], patients[rows])
             for name, rows in groups.items()
         },
+        strata_baseline=strata_baseline,
         charts=_charts(truth, outcome, geometry, nomogram),
         examples=_examples(samples, outcome),
         notes=(

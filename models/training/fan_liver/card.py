@@ -6,7 +6,7 @@ from typing import Any
 from models.data import Case
 from models.evaluation.outcome import Evaluation
 from models.frame.fan_liver import MARGIN, SIZE, STRUCTURES
-from models.training.card import initial_weights
+from models.training.card import initial_weights, strata_card
 from models.training.course import COURSES
 from models.training.fan_liver.fit import Recipe
 from models.training.fan_liver.samples import Samples, outlined
@@ -77,9 +77,7 @@ def fan_liver_card(
         card["figures"] = {
             **{name: figure.as_card() for name, figure in evaluation.figures.items()},
             "baseline": {name: row.as_card() for name, row in evaluation.baseline.items()},
-            "strata": {
-                group: {name: figure.as_card() for name, figure in figures.items()}
-                for group, figures in evaluation.strata.items()
-            },
+            "strata": strata_card(evaluation.strata),
+            "strata_baseline": strata_card(evaluation.strata_baseline),
         }
     return card

@@ -40,9 +40,8 @@ def evaluation_of(
         figures[name] = _mean_overlap(cases, repeats, structure, known)
         shown = {"model": np.array([first[place].overlaps[structure] for place in known])}
         if all(structure in first[place].rivals for place in known):
-            values = np.array([first[place].rivals[structure] for place in known])
-            baseline[name] = bootstrap(_mean, values, patients=_owners(cases, known))
-            shown[rival] = values
+            baseline[name] = _mean_rival(cases, first, structure, known)
+            shown[rival] = np.array([first[place].rivals[structure] for place in known])
         charts.append(Distribution(title, name.split("_")[1], shown))
     figures |= _counts(cases, repeats, range(len(cases)))
     for label, name in (("lesion", "detection_auc"), ("malignant", "malignancy_auc")):
@@ -63,6 +62,7 @@ def evaluation_of(
             )
             other = geometry_scores(features, truth, folds)
             baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
+    strata, strata_baseline = _strata(cases, repeats)
     return Evaluation(
         system="fan-liver",
         bundle=bundle,
@@ -70,7 +70,8 @@ def evaluation_of(
         n=len(cases),
         figures=figures,
         baseline=baseline,
-        strata=_strata(cases, repeats),
+        strata=strata,
+        strata_baseline=strata_baseline,
         charts=tuple(charts),
         examples=tuple(_examples(cases, first, options)),
         notes=_NOTES,
@@ -121,6 +122,13 @@ def _mean_overlap(
     return bootstrap(_mean, values, patients=_owners(cases, places))
 
 
+def _mean_rival(
+    cases: Sequence[Case], found: Sequence[Found], structure: str, places: Sequence[int]
+) -> Figure:
+    values = np.array([found[place].rivals[structure] for place in places])
+    return bootstrap(_mean, values, patients=_owners(cases, places))
+
+
 def _counts(
     cases: Sequence[Case], repeats: Sequence[Sequence[Found]], places: Sequence[int]
 ) -> dict[str, Figure]:
@@ -145,9 +153,9 @@ def _counts(
 
 def _strata(
     cases: Sequence[Case], repeats: Sequence[Sequence[Found]]
-) -> dict[str, dict[str, Figure]]:
-    """Benign and malignant masses apart."""
-    strata = {}
+) -> tuple[dict[str, dict[str, Figure]], dict[str, dict[str, Figure]]]:
+    """Benign and malignant masses apart, and the baseline of each."""
+    strata, baseline = {}, {}
     for name, answer in (("benign masses", 0), ("malignant masses", 1)):
         own = [
             place
@@ -157,7 +165,9 @@ def _strata(
         if own:
             dices = {"mass_dice": _mean_overlap(cases, repeats, "mass", own)}
             strata[name] = dices | _counts(cases, repeats, own)
-    return strata
+            if all("mass" in repeats[0][place].rivals for place in own):
+                baseline[name] = {"mass_dice": _mean_rival(cases, repeats[0], "mass", own)}
+    return strata, baseline
 
 
 def _examples(cases: Sequence[Case], found: Sequence[Found], options: Options) -> list[Example]:

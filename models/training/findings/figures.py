@@ -114,6 +114,11 @@ def evaluation_of(
                 patients=[patient for patient, yes in zip(own, heard, strict=True) if yes],
             )
         charts.append(Scores(label.capitalize(), truth, expit(together)))
+    groups = {
+        f"{name} masses": some
+        for name, answer in (("benign", 0), ("malignant", 1))
+        if (some := [p for p in masses if cases[p].labels.get("malignant") == answer])
+    }
     return Evaluation(
         system="findings",
         bundle=None,
@@ -121,11 +126,8 @@ def evaluation_of(
         n=len(cases),
         figures=figures,
         baseline=_map_alone(cases, read, masses),
-        strata={
-            f"{name} masses": _found(cases, read, some)
-            for name, answer in (("benign", 0), ("malignant", 1))
-            if (some := [p for p in masses if cases[p].labels.get("malignant") == answer])
-        },
+        strata={name: _found(cases, read, some) for name, some in groups.items()},
+        strata_baseline={name: _map_alone(cases, read, some) for name, some in groups.items()},
         charts=tuple(charts),
         notes=_NOTES,
     )

@@ -6,6 +6,7 @@ from typing import Any
 from models.backbones import backbone
 from models.evaluation.outcome import Evaluation
 from models.fat.preprocessing import SIZE
+from models.training.card import beside_geometry
 from models.training.gate.fit import REFUSED, STRENGTH
 from models.training.gate.samples import GateSamples
 from models.training.options import Options
@@ -73,13 +74,12 @@ def gate_card(
     }
     if found is not None:
         card["notes"] = list(found.notes)
-        own = {name: figure.as_card() for name, figure in found.figures.items()}
-        beside = {f"{name}_geometry_only": row.as_card() for name, row in found.baseline.items()}
         kinds_apart = {
-            kind: {key: figure.as_card() for key, figure in row.items()}
+            kind: beside_geometry(row, found.strata_baseline.get(kind, {}))
             for kind, row in found.strata.items()
         }
-        card["figures"] = {**own, **beside, "kinds": kinds_apart}
+        main = beside_geometry(found.figures, found.baseline)
+        card["figures"] = {**main, "kinds": kinds_apart}
     return card
 
 

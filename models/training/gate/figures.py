@@ -108,6 +108,9 @@ def evaluation_of(
             }
             for name in names
         },
+        strata_baseline={
+            name: {"gate_auroc": geometry.auroc(geometry.kinds == name)} for name in names
+        },
         charts=(_distribution(samples, judged),),
         examples=_examples(samples, judged, cases, options),
         notes=_notes(samples, judged),

@@ -36,6 +36,8 @@ EXAMPLES = 4
 SHOWN = 200
 """Pixels that the shorter side of an example has at least, or nearly."""
 
+UNFITTED = "index alone, nothing fitted"
+
 Floats = npt.NDArray[np.floating]
 
 
@@ -198,10 +200,8 @@ def _judged(
         baseline={}
         if baseline is None
         else fat_figures(fat, baseline) | _above_5(fat, baseline[:, 1]),
-        strata={
-            "index alone, nothing fitted": _ranks(fat, patients.index),
-            "liver brightness alone, nothing fitted": _ranks(fat, patients.brightness),
-        },
+        strata={UNFITTED: _ranks(fat, patients.index)},
+        strata_baseline={UNFITTED: _ranks(fat, patients.brightness)},
         charts=fat_charts("hepatorenal index", fat, estimates, baseline),
         examples=_examples(patients, estimates[:, 0], options),
         notes=tuple(_notes(patients)),
@@ -218,7 +218,8 @@ def _notes(patients: IndexedPatients) -> list[str]:
         "fat_interval_coverage is the share of patients inside the interval meant for "
         f"{COVERED:.0%}",
         "the baseline is the mean echo level of the liver region (or of the picture where none is "
-        "outlined), which goes with gain and scanner, fitted out of fold",
+        "outlined), which goes with gain and scanner, fitted out of fold; beside the index alone "
+        "it is that level alone",
     ]
     if len(patients.fat) == 1:
         notes.append("one patient leaves nothing to fit a baseline on")

@@ -85,5 +85,9 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
         label = next((f"p_{cut}" for cut in (10, 5) if f"_{cut}" in key), "fat_percent")
         name = key if key.startswith("auc_above") else key.replace(f"_{label[2:]}", "", 1)
         found[label][name if label != "fat_percent" else key] = row
-    strata = {name: card_figures(row, {}, "") for name, row in evaluation.strata.items()}
+    beside = evaluation.strata_baseline
+    strata = {
+        name: card_figures(row, beside.get(name, {}), "brightness_only")
+        for name, row in evaluation.strata.items()
+    }
     return {**found, **strata}

@@ -11,7 +11,7 @@ from models.evaluation.joint import CLICK
 from models.evaluation.outcome import Evaluation
 from models.lesion.joint import MASK
 from models.platt import Platt
-from models.training.card import CALIBRATION, initial_weights
+from models.training.card import CALIBRATION, initial_weights, strata_card
 from models.training.course import COURSES
 from models.training.joint.recipes import Recipe
 from models.training.options import Options
@@ -109,10 +109,8 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
     return {
         **{name: figure.as_card() for name, figure in evaluation.figures.items()},
         "baseline": {name: figure.as_card() for name, figure in evaluation.baseline.items()},
-        "strata": {
-            group: {name: figure.as_card() for name, figure in figures.items()}
-            for group, figures in evaluation.strata.items()
-        },
+        "strata": strata_card(evaluation.strata),
+        "strata_baseline": strata_card(evaluation.strata_baseline),
     }
 
 

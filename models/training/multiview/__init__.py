@@ -19,7 +19,7 @@ from models.bundle import Bundle
 from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.fat import fat_charts, fat_figures, meng_test
-from models.evaluation.fat_baseline import baseline_estimates, participant_geometry
+from models.evaluation.fat_baseline import baseline_estimates, beside, participant_geometry
 from models.evaluation.folds import patient_folds
 from models.evaluation.metrics import Figure
 from models.evaluation.multiview import EXAMPLES, SYSTEM, evaluate_readings
@@ -111,6 +111,9 @@ def _evaluation(frames: FatFrames, cases: Sequence[Case], options: Options) -> E
         figures=fat_figures(own.fat, main),
         baseline=fat_figures(own.fat, baseline),
         strata=_strata(own.fat, everything),
+        strata_baseline=_strata(
+            own.fat, {name: beside(rows, baseline) for name, rows in everything.items()}
+        ),
         charts=(
             *fat_charts("averaged multiview model", own.fat, main[0], baseline[0]),
             *fat_charts("composite multiview model", own.fat, everything[COMPOSITE][0])[:1],

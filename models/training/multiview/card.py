@@ -92,7 +92,11 @@ def _limits(fat: Any, simulated: bool, options: Options) -> str:
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
     main = card_figures(evaluation.figures, evaluation.baseline, "geometry_only")
-    strata = {name: card_figures(row, {}, "") for name, row in evaluation.strata.items()}
+    beside = evaluation.strata_baseline
+    strata = {
+        name: card_figures(row, beside.get(name, {}), "geometry_only")
+        for name, row in evaluation.strata.items()
+    }
     return {"multiview": main, **strata}
 
 

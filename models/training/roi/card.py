@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.outcome import Evaluation
 from models.images.roi import RIM, ROI_SIZE
-from models.training.card import initial_weights
+from models.training.card import beside_geometry, initial_weights
 from models.training.course import COURSES
 from models.training.options import Options
 from models.training.roi.samples import LARGEST, RoiSamples
@@ -91,7 +91,5 @@ def roi_card(
         card["calibration"] = {"temperature": round(temperature, 4)}
     if found is not None:
         card["notes"] = list(found.notes)
-        card["figures"] = {name: figure.as_card() for name, figure in found.figures.items()} | {
-            f"{name}_geometry_only": figure.as_card() for name, figure in found.baseline.items()
-        }
+        card["figures"] = beside_geometry(found.figures, found.baseline)
     return card

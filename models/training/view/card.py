@@ -6,7 +6,7 @@ from typing import Any
 from models.evaluation.outcome import Evaluation
 from models.fat.multiview import VIEWS
 from models.fat.preprocessing import SIZE
-from models.training.card import initial_weights
+from models.training.card import beside_geometry, initial_weights
 from models.training.options import Options
 from models.training.view.fit import FAMILIAR, GRID, RIGHT, Fitted
 from models.training.view.samples import ViewSamples
@@ -86,7 +86,5 @@ def view_card(
     }
     if found is not None:
         card["notes"] = list(found.notes)
-        own = {key: figure.as_card() for key, figure in found.figures.items()}
-        beside = {f"{key}_geometry_only": row.as_card() for key, row in found.baseline.items()}
-        card["figures"] = {**own, **beside}
+        card["figures"] = beside_geometry(found.figures, found.baseline)
     return card

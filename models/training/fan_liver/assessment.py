@@ -9,11 +9,11 @@ import torch
 from scipy import ndimage
 
 from models.data import Case, Grey, Outline
-from models.evaluation.overlap import Mask, dice, jaccard
 from models.frame.fan_liver import Anatomy, FanLiver, seen_window, spread
 from models.images import Window, content_window
 from models.images.contours import mask_outline
 from models.images.outlines import outline_mask
+from models.images.overlap import Mask, dice, jaccard
 from models.lesion.proposals import SMALLEST
 from models.training.fan_liver.samples import Samples, truth_mask
 from models.training.options import Options

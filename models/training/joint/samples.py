@@ -17,9 +17,10 @@ from models.evaluation.joint_prompts import (
     foreground_clicks,
     jittered_box,
 )
+from models.images import standardised
 from models.lesion.clicks import Point, box_clicks
 from models.lesion.joint import network_input
-from models.lesion.joint_views import View, standardised
+from models.lesion.joint_views import View
 from models.training.joint.recipes import Recipe
 
 BOX_SHARE, CLICK_SHARE = 0.45, 0.35
@@ -76,7 +77,8 @@ class JointSamples(Dataset[JointBatch]):
         generator = np.random.default_rng(int(torch.randint(2**62, ()).item()))
         lesion, shape = self._lesions[index], self._recipe.shape
         view, foreground, background, classified = self._prompt(lesion, generator)
-        grey = standardised(varied(view.cut(lesion.grey), generator), self._row)
+        cut = varied(view.cut(lesion.grey), generator)
+        grey = standardised(cut, self._row.mean, self._row.std)
         image = network_input(view, grey, foreground if shape.prompted else None, background)
         mask = np.zeros(grey.shape, np.float32)
         if lesion.mask is not None:

@@ -48,6 +48,7 @@ def result_key(
             for drop in dropped
             if drop.reason is not Reason.OWN_RESULT
         ],
+        # All that may read: which of them will is known only once the frames are read.
         "models": chosen.digests,
         "settings": analysis_settings(settings),
     }

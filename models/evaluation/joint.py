@@ -24,8 +24,9 @@ from models.evaluation.metrics import (
     specificity,
 )
 from models.evaluation.outcome import Chart, Confusion, Distribution, Evaluation, Example, Scores
-from models.evaluation.overlap import Mask, disc_mask, ellipse_mask, jaccard
 from models.evaluation.picture import draw
+from models.evaluation.shapes import disc_mask, ellipse_mask
+from models.images.overlap import Mask, jaccard
 from models.lesion.clicks import Prompt
 from models.lesion.joint import JointReading, JointSegmenter
 

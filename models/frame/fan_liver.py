@@ -18,8 +18,7 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.folding import fold_normalisation
 from models.frame.fan_liver_network import FanLiverNetwork
-from models.images import Window, content_window, crop, normalise_echo
-from models.lesion.joint_views import standardised
+from models.images import Window, content_window, crop, normalise_echo, standardised
 from models.weights import fill, read_weights
 
 SIZE = (224, 304)
@@ -94,7 +93,7 @@ class FanLiver:
     def _read_batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Anatomy]:
         windows = [seen_window(image) for image in images]
         seen = [
-            standardised(prepare(image, window), self._row)[None]
+            standardised(prepare(image, window), self._row.mean, self._row.std)[None]
             for image, window in zip(images, windows, strict=True)
         ]
         batch = torch.from_numpy(np.stack(seen)).to(self._device)

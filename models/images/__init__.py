@@ -5,7 +5,7 @@ Training and inference use these same functions.
 
 from models.images.fan import Window, content_window, crop
 from models.images.normalisation import echo_scale, normalise_echo
-from models.images.resizing import imagenet_tensor, resize
+from models.images.resizing import imagenet_tensor, resize, standardised
 
 __all__ = [
     "Window",
@@ -15,4 +15,5 @@ __all__ = [
     "imagenet_tensor",
     "normalise_echo",
     "resize",
+    "standardised",
 ]

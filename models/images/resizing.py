@@ -1,4 +1,4 @@
-"""Resizing, and the tensors that ImageNet backbones expect."""
+"""Resizing, and grey levels as ImageNet backbones expect them."""
 
 from collections.abc import Sequence
 
@@ -25,6 +25,15 @@ def resize(
     """
     height, width = size
     return np.asarray(Image.fromarray(image).resize((width, height), _FILTERS[method]))
+
+
+def standardised(
+    grey: npt.NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]
+) -> npt.NDArray[np.float32]:
+    """Grey levels as a network of one grey channel expects them: by the means over the colours of
+    the backbone that it was made of."""
+    centre, scale = np.float32(np.mean(mean)), np.float32(np.mean(std))
+    return (grey.astype(np.float32) / np.float32(255) - centre) / scale
 
 
 def imagenet_tensor(

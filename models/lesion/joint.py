@@ -14,11 +14,11 @@ from models.backbones import BACKBONES, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError, ImageError
 from models.folding import fold_normalisation
-from models.images import Window, content_window
+from models.images import Window, content_window, standardised
 from models.images.outlines import mask_box
 from models.lesion.clicks import Box, Point, Prompt
 from models.lesion.joint_network import JointNetwork, Shape
-from models.lesion.joint_views import Framing, View, prompt_maps, standardised
+from models.lesion.joint_views import Framing, View, prompt_maps
 from models.platt import Platt, intervals
 from models.weights import fill, read_weights
 
@@ -188,7 +188,7 @@ class JointSegmenter:
             tensors = [
                 network_input(
                     look.view,
-                    standardised(look.view.cut(image), self._row),
+                    standardised(look.view.cut(image), self._row.mean, self._row.std),
                     look.foreground if self.segments else None,
                     look.background,
                 )

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.backbones import Backbone
 from models.images import Window
 from models.lesion.clicks import FARTHEST, Box, Point, distance_map
 
@@ -127,9 +126,3 @@ def prompt_maps(
     shape = (view.size, view.size)
     maps = [distance_map(view.points(clicks), shape) for clicks in (foreground, background)]
     return np.stack(maps) / np.float32(FARTHEST)
-
-
-def standardised(grey: npt.NDArray[np.uint8], row: Backbone) -> npt.NDArray[np.float32]:
-    """Grey levels as the backbone expects them, by the mean over its colours."""
-    mean, std = np.float32(np.mean(row.mean)), np.float32(np.mean(row.std))
-    return (grey.astype(np.float32) / np.float32(255) - mean) / std

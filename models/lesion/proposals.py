@@ -1,14 +1,13 @@
 """From a map of masses to boxes: where in a frame a lesion may lie."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from models.images import Window
 from models.images.outlines import mask_box
+from models.images.parts import Place, connected_parts
 from models.lesion.region import Box
 
 SMALLEST = 0.001
@@ -25,8 +24,6 @@ training (Ryu et al. 2021)."""
 
 SAME = 0.5
 """Two outlines in a frame that share half of the smaller one are of one lesion."""
-
-_CORNERS_TOO = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,9 @@ def propose(
     mass, attention : (H, W) 0..1, per pixel. tissue : (H, W), where a lesion can lie at all.
     """
     within = np.where(tissue, mass, 0.0)
-    parts, _ = ndimage.label((within >= threshold) & tissue, _CORNERS_TOO)
     room = int(np.count_nonzero(tissue))
     kept, small = [], 0
-    for part, pixels in _parts(parts):
+    for part, pixels in connected_parts((within >= threshold) & tissue, corners=True):
         if np.count_nonzero(pixels) < SMALLEST * room:
             small += 1
             continue
@@ -108,15 +104,7 @@ def over_image(
     return whole
 
 
-def _parts(
-    labelled: npt.NDArray[np.int32],
-) -> Iterator[tuple[tuple[slice, slice], npt.NDArray[np.bool_]]]:
-    """Of each part, where it lies and which pixels there are its own."""
-    for number, place in enumerate(ndimage.find_objects(labelled), start=1):
-        yield place, labelled[place] == number
-
-
-def _box(place: tuple[slice, slice], pixels: npt.NDArray[np.bool_], shape: tuple[int, int]) -> Box:
+def _box(place: Place, pixels: npt.NDArray[np.bool_], shape: tuple[int, int]) -> Box:
     rows, columns = place
     x0, y0, x1, y1 = mask_box(pixels)
     more_x, more_y = MARGIN * (x1 - x0 + 1), MARGIN * (y1 - y0 + 1)

@@ -3,6 +3,10 @@
 import torch
 from torch.nn import functional
 
+GAIN, GAMMA, OFFSET = 0.35, 0.35, 0.08
+"""How far echoes are varied as by other scanners: logarithms of the factors of level and exponent,
+and a share of the full level, each up to this either way."""
+
 
 def random_views(planes: torch.Tensor) -> torch.Tensor:
     """One random affine view of each image; its planes (B, P, H, W) are moved alike.
@@ -29,8 +33,8 @@ def random_views(planes: torch.Tensor) -> torch.Tensor:
 
 def varied_echoes(images: torch.Tensor) -> torch.Tensor:
     """Gain, gamma and offset of images (B, H, W) in levels 0..255 changed at random; black stays
-    black."""
+    black. ``models.training.joint.samples.varied`` is the same for one view and its own draws."""
     draw = torch.rand(len(images), 3, device=images.device).view(-1, 3, 1, 1) * 2 - 1
-    gain, gamma = torch.exp(0.35 * draw[:, 0]), torch.exp(0.35 * draw[:, 1])
-    changed = ((images / 255) ** gamma * gain + 0.08 * draw[:, 2]).clamp(0, 1) * 255
+    gain, gamma = torch.exp(GAIN * draw[:, 0]), torch.exp(GAMMA * draw[:, 1])
+    changed = ((images / 255) ** gamma * gain + OFFSET * draw[:, 2]).clamp(0, 1) * 255
     return torch.where(images > 0, changed, images)

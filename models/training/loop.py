@@ -16,6 +16,7 @@ from models.memory import keep_freed_memory
 from models.training.course import COURSES
 from models.training.options import Options
 from models.training.request import claim, request_of
+from models.training.whole import written_whole
 
 Batch = TypeVar("Batch")
 
@@ -79,11 +80,10 @@ def fit(
         )
         if after_epoch is not None:
             after_epoch(network.eval(), epoch)
-        fresh = state.with_suffix(".new")
-        torch.save(
-            {**{key: part.state_dict() for key, part in parts.items()}, "losses": losses}, fresh
-        )
-        fresh.replace(state)
+        with written_whole(state) as fresh:
+            torch.save(
+                {**{key: part.state_dict() for key, part in parts.items()}, "losses": losses}, fresh
+            )
         _write_curve(losses, state.with_suffix(".csv"))
     options.progress(state.stem, schedule.epochs, schedule.epochs)
     network.eval()

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from models.errors import TrainingError
+from models.training.whole import written_whole
 
 Request = Mapping[str, str | int]
 """Readable where that is short, a SHA-256 where it is not: images with all that is known of them,
@@ -48,13 +49,13 @@ def request_of(
 def claim(state: Path, request: Request, run: Path) -> None:
     """Notes the request beside a state, in a .json of its name.
 
-    TrainingError where another one is noted there, or the state has none. run : the folder that the
-    operator named.
+    TrainingError where another one is noted there, the note cannot be read, or the state has none.
+    run : the folder that the operator named.
     """
     file = state.with_suffix(".json")
     remedy = f"give another --out, or remove {run}"
     if file.exists():
-        noted = json.loads(file.read_text(encoding="utf-8"))
+        noted = _noted(file, f"remove {file}" if not state.exists() else remedy)
         if others := [words for key, words in _WORDS.items() if noted.get(key) != request[key]]:
             raise TrainingError(
                 f"{run}: {state.stem} was begun with {' and '.join(others)}; {remedy}"
@@ -62,7 +63,22 @@ def claim(state: Path, request: Request, run: Path) -> None:
     elif state.exists():
         raise TrainingError(f"{run}: {state.name} does not say what it was fitted on; {remedy}")
     else:
-        file.write_text(json.dumps(request, indent=1) + "\n", encoding="utf-8")
+        with written_whole(file) as fresh:
+            fresh.write_text(json.dumps(request, indent=1) + "\n", encoding="utf-8")
+
+
+def _noted(file: Path, remedy: str) -> Mapping[str, object]:
+    try:
+        noted = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    else:
+        if isinstance(noted, dict):
+            return noted
+        reason = "no JSON object"
+    raise TrainingError(
+        f"{file}, which says what {file.stem} was begun with, cannot be read ({reason}); {remedy}"
+    )
 
 
 def digest(value: object) -> str:

@@ -16,8 +16,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UltrasoundMultiFrameImageStorage, generate_uid
 
 from models.data import Case, read_manifest, read_picture
-from models.evaluation.overlap import jaccard
 from models.images.outlines import outline_mask
+from models.images.overlap import jaccard
 from node.association.wrap import Study
 from node.tracking import Result
 from tests.line.conftest import analysis_section

@@ -16,9 +16,9 @@ from PIL import Image
 from models.data import Case, read_manifest
 from models.errors import TrainingError
 from models.evaluation.folds import case_folds
-from models.evaluation.overlap import dice
 from models.frame.fan_liver import Anatomy, FanLiver, largest_part, seen_window, spread
 from models.frame.fan_liver_network import FanLiverNetwork
+from models.images.overlap import dice
 from models.registry import open_system, read_bundle
 from models.training import fan_liver as protocol
 from models.training.fan_liver.assessment import best_level, find

@@ -7,8 +7,9 @@ import torch
 from models.backbones import BACKBONES, build_backbone
 from models.errors import ImageError, TrainingError
 from models.evaluation.metrics import bootstrap
-from models.evaluation.overlap import disc_mask, ellipse_mask, jaccard
+from models.evaluation.shapes import disc_mask, ellipse_mask
 from models.images.outlines import mask_box
+from models.images.overlap import jaccard
 from models.lesion.clicks import Prompt, box_clicks, distance_map
 from models.lesion.joint import lesion_at
 from models.lesion.joint_network import JointNetwork, Shape

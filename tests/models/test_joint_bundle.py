@@ -4,8 +4,9 @@ import numpy as np
 
 from models.data import read_manifest, read_picture
 from models.evaluation.joint import BOX, CLICK, TIGHT
-from models.evaluation.overlap import ellipse_mask, jaccard
+from models.evaluation.shapes import ellipse_mask
 from models.images.outlines import outline_mask
+from models.images.overlap import jaccard
 from models.lesion.clicks import Prompt
 from models.lesion.joint import JointSegmenter
 from models.registry import load_bundle, open_system

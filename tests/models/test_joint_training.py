@@ -34,8 +34,9 @@ from models.evaluation.joint_prompts import (
 )
 from models.evaluation.metrics import bootstrap
 from models.evaluation.outcome import Confusion
-from models.evaluation.overlap import disc_mask, ellipse_mask, jaccard
+from models.evaluation.shapes import disc_mask, ellipse_mask
 from models.images.outlines import outline_mask
+from models.images.overlap import jaccard
 from models.lesion.clicks import Prompt
 from models.lesion.joint import JointSegmenter
 from models.lesion.joint_network import JointNetwork, Shape

@@ -16,6 +16,8 @@ from models.registry import read_bundle
 from models.systems import protocol, system
 from models.training import loop
 from models.training.options import Options
+from models.training.request import claim
+from models.training.whole import written_whole
 
 SYSTEMS = ("attention", "roi", "dcnn-us", "joint")
 
@@ -124,6 +126,41 @@ def test_a_state_that_does_not_say_what_it_was_fitted_on_is_refused(
         (tmp_path / "states" / state.name).write_bytes(state.read_bytes())
     with pytest.raises(TrainingError, match=r"does not say.*give another --out"):
         run(name, manifest, replace(options, out=tmp_path))
+
+
+@pytest.mark.parametrize("torn", ["", '{"recipe": "Rec', '"recipe"', "\x00" * 40])
+def test_a_note_that_cannot_be_read_is_said_with_what_to_do(tmp_path: Path, torn: str) -> None:
+    state = tmp_path / "fold-0.pt"
+    request = {"data": "a", "initial_weights": "b", "recipe": "c", "seed": 0, "epochs": 1}
+    note = state.with_suffix(".json")
+    note.write_text(torn)
+    with pytest.raises(TrainingError, match=rf"{note}.* cannot be read .*; remove {note}$"):
+        claim(state, request, tmp_path)
+    note.unlink()
+    claim(state, request, tmp_path)
+    state.touch()
+    claim(state, request, tmp_path)
+    note.write_text(torn)
+    with pytest.raises(TrainingError, match=f"; give another --out, or remove {tmp_path}$"):
+        claim(state, request, tmp_path)
+
+
+def test_a_file_that_was_not_written_to_its_end_leaves_the_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "fold-0.json"
+
+    def write(content: str, *, cut: bool = False) -> None:
+        with written_whole(file) as fresh:
+            fresh.write_text(content)
+            if cut:
+                raise Interrupted
+
+    write("old")
+    with pytest.raises(Interrupted):
+        write("ha", cut=True)
+    assert file.read_text() == "old"
+    write("new")
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_on_a_gpu_batches_are_prepared_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:

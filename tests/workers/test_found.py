@@ -16,8 +16,8 @@ from scipy.ndimage import gaussian_filter
 
 from models.bundle import Bundle
 from models.errors import BundleError
-from models.evaluation.overlap import jaccard
 from models.frame.fan_liver import Anatomy
+from models.images.overlap import jaccard
 from models.lesion.joint import JointReading
 from models.registry import load_bundle, open_system, read_bundle
 from node.settings import Analysis

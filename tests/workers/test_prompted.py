@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from models.evaluation.overlap import ellipse_mask, jaccard
+from models.evaluation.shapes import ellipse_mask
 from models.images.outlines import outline_mask
+from models.images.overlap import jaccard
 from models.lesion.joint import JointReading
 from models.registry import load_bundle
 from node.settings import Analysis

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.evaluation.overlap import jaccard
+from models.images.overlap import jaccard
 from workers.analysis.found import Sighting
 from workers.findings import FoundLesion, FrameRef
 

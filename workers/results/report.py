@@ -37,7 +37,7 @@ from workers.results.content.references import study_references
 from workers.results.envelope import contributing_equipment, envelope, set_series
 from workers.results.identity import node_uid, object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
-from workers.results.segmentation import segmentation_series, segmentation_uid
+from workers.results.segmentation import segments
 from workers.results.values import plain
 
 KIND = "report"
@@ -112,13 +112,10 @@ def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[Co
     def header_of(lesion: LesionFinding) -> Dataset | None:
         return inputs.headers.get(lesion.frame.sop_instance_uid)
 
-    segments = {
-        lesion.tracking_id: segmentation_uid(context, number)
-        for number, lesion in enumerate(findings.outlined, start=1)
-    }
+    segment_of = segments(context, findings.outlined)
     groups = [
         lesion_group(
-            context, findings, lesion, header_of(lesion), segments.get(lesion.tracking_id, "")
+            context, findings, lesion, header_of(lesion), segment_of.get(lesion.tracking_id)
         )
         for lesion in (*findings.prompted, *findings.lesions)
     ]
@@ -162,12 +159,8 @@ def _evidence(context: ResultContext, inputs: ResultInputs) -> list[Dataset]:
     used = [(f.series_instance_uid, f.sop_class_uid, f.sop_instance_uid) for f in frames]
     complete = [names for names in (*used, *instances) if all(names)]
     complete += [
-        (
-            segmentation_series(context, lesion),
-            SegmentationStorage,
-            segmentation_uid(context, number),
-        )
-        for number, lesion in enumerate(inputs.findings.outlined, start=1)
+        (segment.series_instance_uid, SegmentationStorage, segment.sop_instance_uid)
+        for segment in segments(context, inputs.findings.outlined).values()
     ]
     if not complete:
         raise ResultError(

@@ -1,9 +1,10 @@
-"""Segmentations: the mask of each outlined lesion, one binary single-frame object each (PS3.3
+"""Segmentations: the outlined lesions of an image, one binary object with a segment for each (PS3.3
 A.51), in the pixels of the frame that it was outlined in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
 from node.identity import MANUFACTURER, MODEL_NAME, uid
-from workers.findings import FoundLesion, ModelIdentity, OutlinedLesion, PromptedLesion
+from workers.findings import FoundLesion, FrameRef, ModelIdentity, OutlinedLesion, PromptedLesion
 from workers.results import codes, header
-from workers.results.content.references import frame_numbers, sop_reference
+from workers.results.content.references import by_instance, sop_reference
 from workers.results.envelope import contributing_equipment, envelope, set_series
 from workers.results.header import TYPE_2
 from workers.results.identity import object_uid, series_uid, tracking_uid
@@ -28,6 +29,15 @@ from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.values import plain
 
 KIND = "segmentation"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The object in which a lesion's mask is, and under which number there."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -55,28 +65,28 @@ _FOUND = _Origin(
 
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
-    """One object per outlined lesion, in their order; one series for those at prompts, another for
-    those found."""
-    for number, lesion in enumerate(inputs.findings.outlined, start=1):
-        origin = _origin(lesion)
-        made = segmentation_uid(context, number)
+    """One object per image with outlined lesions, in their order; one series for those at prompts,
+    another for those found."""
+    for number, lesions in enumerate(_by_image(inputs.findings.outlined), start=1):
+        origin = _origin(lesions[0])
+        made = object_uid(context.result_key, KIND, number)
         dataset = envelope(context, inputs.source)
         set_series(
             dataset,
             context,
-            uid=segmentation_series(context, lesion),
+            uid=_series(context, origin),
             offset=origin.offset,
             modality="SEG",
             description=origin.description,
         )
         dataset.InstanceNumber = number
         dataset.PatientOrientation = None
-        dataset.ContributingEquipmentSequence = contributing_equipment(_makers(lesion))
-        for element in _mask(context, lesion, made, number):
+        dataset.ContributingEquipmentSequence = contributing_equipment(_makers(lesions))
+        for element in _masks(context, lesions, made, number):
             if element.tag not in dataset:  # patient, study and maker are the envelope's
                 dataset[element.tag] = element
-        _point_at_the_source(dataset, lesion)
-        source = inputs.headers.get(lesion.frame.sop_instance_uid)
+        _point_at_the_source(dataset, lesions)
+        source = inputs.headers.get(lesions[0].frame.sop_instance_uid)
         if source is not None and header.read(source, "LossyImageCompression") == "01":
             dataset.LossyImageCompression = "01"  # once lossy, always lossy (PS3.3 C.7.6.1.1.5)
             if ratio := header.read(source, "LossyImageCompressionRatio"):
@@ -86,56 +96,61 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         yield ResultObject(KIND, SegmentationStorage, made, dataset.SeriesInstanceUID, dataset)
 
 
-def segmentation_uid(context: ResultContext, number: int) -> str:
-    """SOP Instance UID of the segmentation of outlined lesion ``number``, counted from 1."""
-    return object_uid(context.result_key, KIND, number)
+def segments(context: ResultContext, outlined: Sequence[OutlinedLesion]) -> dict[str, Segment]:
+    """By tracking ID, where the mask of each lesion is."""
+    return {
+        lesion.tracking_id: Segment(
+            sop_instance_uid=object_uid(context.result_key, KIND, object_number),
+            series_instance_uid=_series(context, _origin(lesion)),
+            number=number,
+        )
+        for object_number, lesions in enumerate(_by_image(outlined), start=1)
+        for number, lesion in enumerate(lesions, start=1)
+    }
 
 
-def segmentation_series(context: ResultContext, lesion: OutlinedLesion) -> str:
-    """The Series Instance UID of those of the lesion's origin."""
-    return series_uid(object_uid(context.result_key, f"{KIND}.{_origin(lesion).name}", 1))
+def _by_image(outlined: Sequence[OutlinedLesion]) -> list[list[OutlinedLesion]]:
+    """Those of one image and one origin together, for all frames of a segmentation have one size
+    and, as ultrasound has no frame of reference, one source."""
+    images: dict[tuple[str, str], list[OutlinedLesion]] = {}
+    for lesion in outlined:
+        key = (_origin(lesion).name, lesion.frame.sop_instance_uid)
+        images.setdefault(key, []).append(lesion)
+    return list(images.values())
+
+
+def _series(context: ResultContext, origin: _Origin) -> str:
+    return series_uid(object_uid(context.result_key, f"{KIND}.{origin.name}", 1))
 
 
 def _origin(lesion: OutlinedLesion) -> _Origin:
     return _PROMPTED if isinstance(lesion, PromptedLesion) else _FOUND
 
 
-def _makers(lesion: OutlinedLesion) -> list[ModelIdentity]:
-    """The models behind a mask: the one that drew it, and the one that said where."""
-    located = [lesion.located_by] if isinstance(lesion, FoundLesion) else []
-    return [lesion.outlined_by, *located]
+def _makers(lesions: Sequence[OutlinedLesion]) -> list[ModelIdentity]:
+    """The models behind the masks, each once: those that drew them, and those that said where."""
+    located = [lesion.located_by for lesion in lesions if isinstance(lesion, FoundLesion)]
+    return list(dict.fromkeys([*(lesion.outlined_by for lesion in lesions), *located]))
 
 
-def _mask(context: ResultContext, lesion: OutlinedLesion, made: str, number: int) -> Segmentation:
-    """highdicom's object over a stand-in for the source.
+def _masks(
+    context: ResultContext, lesions: Sequence[OutlinedLesion], made: str, number: int
+) -> Segmentation:
+    """highdicom's object over a stand-in for the source: a segment and a frame of each lesion.
 
     highdicom refuses multi-frame ultrasound, which has no frame of reference, retired classes and
     malformed headers; the stand-in is a single frame of the same size, and the caller puts the
     references right.
     """
-    origin = _origin(lesion)
-    described = SegmentDescription(
-        segment_number=1,
-        segment_label=plain(lesion.tracking_id, 64),
-        segmented_property_category=codes.ABNORMAL_STRUCTURE,
-        segmented_property_type=codes.LESION,
-        algorithm_type=origin.algorithm,
-        algorithm_identification=AlgorithmIdentificationSequence(
-            name=plain(lesion.outlined_by.name, 64),
-            family=codes.ARTIFICIAL_INTELLIGENCE,
-            version=plain(lesion.outlined_by.version, 64),
-            source=MANUFACTURER,
-        ),
-        tracking_uid=tracking_uid(context.result_key, lesion.tracking_id),
-        tracking_id=plain(lesion.tracking_id),
-        anatomic_regions=[codes.LIVER],
-    )
+    origin = _origin(lesions[0])
     made_by_highdicom = Segmentation(
-        source_images=[_stand_in(lesion)],
-        pixel_array=lesion.mask[None].astype(np.uint8),
+        source_images=[_stand_in(lesions[0])],
+        pixel_array=np.stack([lesion.mask for lesion in lesions], -1)[None].astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[described],
-        series_instance_uid=segmentation_series(context, lesion),
+        segment_descriptions=[
+            _described(context, lesion, place) for place, lesion in enumerate(lesions, start=1)
+        ],
+        series_instance_uid=_series(context, origin),
         series_number=1,
         sop_instance_uid=made,
         instance_number=number,
@@ -154,6 +169,25 @@ def _mask(context: ResultContext, lesion: OutlinedLesion, made: str, number: int
     return made_by_highdicom
 
 
+def _described(context: ResultContext, lesion: OutlinedLesion, number: int) -> SegmentDescription:
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=plain(lesion.tracking_id, 64),
+        segmented_property_category=codes.ABNORMAL_STRUCTURE,
+        segmented_property_type=codes.LESION,
+        algorithm_type=_origin(lesion).algorithm,
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=plain(lesion.outlined_by.name, 64),
+            family=codes.ARTIFICIAL_INTELLIGENCE,
+            version=plain(lesion.outlined_by.version, 64),
+            source=MANUFACTURER,
+        ),
+        tracking_uid=tracking_uid(context.result_key, lesion.tracking_id),
+        tracking_id=plain(lesion.tracking_id),
+        anatomic_regions=[codes.LIVER],
+    )
+
+
 def _stand_in(lesion: OutlinedLesion) -> Dataset:
     source = Dataset()
     for keyword in TYPE_2:
@@ -165,16 +199,27 @@ def _stand_in(lesion: OutlinedLesion) -> Dataset:
     return source
 
 
-def _point_at_the_source(dataset: Dataset, lesion: OutlinedLesion) -> None:
-    """Common Instance Reference, and Derivation Image of the one frame (PS3.3 C.12.2, C.7.6.16)."""
-    frame = lesion.frame
+def _point_at_the_source(dataset: Dataset, lesions: Sequence[OutlinedLesion]) -> None:
+    """Common Instance Reference, and Derivation Image of each frame (PS3.3 C.12.2, C.7.6.16)."""
+    frames = [lesion.frame for lesion in lesions]
     (series,) = dataset.ReferencedSeriesSequence
-    series.SeriesInstanceUID = frame.series_instance_uid
-    series.ReferencedInstanceSequence = [sop_reference(frame.sop_class_uid, frame.sop_instance_uid)]
-    (per_frame,) = dataset.PerFrameFunctionalGroupsSequence
-    (derivation,) = per_frame.DerivationImageSequence
-    for image in (*dataset.get("SourceImageSequence", ()), *derivation.SourceImageSequence):
-        image.ReferencedSOPClassUID = frame.sop_class_uid
-        image.ReferencedSOPInstanceUID = frame.sop_instance_uid
-        if numbers := frame_numbers(frame):
-            image.ReferencedFrameNumber = numbers
+    series.SeriesInstanceUID = frames[0].series_instance_uid
+    series.ReferencedInstanceSequence = [
+        sop_reference(frames[0].sop_class_uid, frames[0].sop_instance_uid)
+    ]
+    for image in dataset.get("SourceImageSequence", ()):
+        _name_frames(image, frames)
+    for per_frame, frame in zip(dataset.PerFrameFunctionalGroupsSequence, frames, strict=True):
+        (derivation,) = deepcopy(per_frame.DerivationImageSequence)  # the frames share one
+        per_frame.DerivationImageSequence = [derivation]
+        for image in derivation.SourceImageSequence:
+            _name_frames(image, [frame])
+
+
+def _name_frames(image: Dataset, frames: Sequence[FrameRef]) -> None:
+    """frames : of one instance."""
+    ((first, numbers),) = by_instance(frames).items()
+    image.ReferencedSOPClassUID = first.sop_class_uid
+    image.ReferencedSOPInstanceUID = first.sop_instance_uid
+    if first.number_of_frames > 1:
+        image.ReferencedFrameNumber = numbers

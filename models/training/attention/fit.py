@@ -20,6 +20,7 @@ from models.training.attention.augmentation import Batch, augment, mixup
 from models.training.attention.samples import Rows, Samples
 from models.training.loop import Schedule, fit
 from models.training.options import Options
+from models.training.whole import written_whole
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,9 @@ class _BestWeights:
             file = self._file(task)
             saved = torch.load(file, weights_only=True) if file.exists() else {"score": -1.0}
             if score > saved["score"]:
-                fresh = file.with_suffix(".new")
-                torch.save({"score": score, "epoch": epoch, "network": network.state_dict()}, fresh)
-                fresh.replace(file)
+                best = {"score": score, "epoch": epoch, "network": network.state_dict()}
+                with written_whole(file) as fresh:
+                    torch.save(best, fresh)
 
     def fitted(self, network: AttentionNetwork) -> list[Fitted]:
         result = []

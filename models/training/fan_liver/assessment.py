@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 
 from models.data import Case, Grey, Outline
-from models.evaluation.overlap import Mask, dice, jaccard
 from models.frame.fan_liver import Anatomy, FanLiver, seen_window, spread
 from models.images import Window, content_window
 from models.images.contours import mask_outline
 from models.images.outlines import outline_mask
+from models.images.overlap import Mask, dice, jaccard
+from models.images.parts import connected_parts
 from models.lesion.proposals import SMALLEST
 from models.training.fan_liver.samples import Samples, truth_mask
 from models.training.options import Options
@@ -153,9 +153,13 @@ def _outlines(masks: Sequence[Mask]) -> tuple[Outline, ...]:
 
 
 def _parts(inside: Mask, least: float) -> list[Mask]:
-    parts, count = ndimage.label(inside)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    return [parts == number for number in range(1, count + 1) if sizes[number] >= least]
+    found = []
+    for place, pixels in connected_parts(inside, corners=False):
+        if np.count_nonzero(pixels) >= least:
+            whole = np.zeros_like(inside)
+            whole[place] = pixels
+            found.append(whole)
+    return found
 
 
 def _highest(mass: npt.NDArray[np.float32], room: Mask) -> float:

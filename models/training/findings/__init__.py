@@ -16,7 +16,7 @@ from models.errors import TrainingError
 from models.evaluation.folds import case_folds
 from models.evaluation.metrics import youden_threshold
 from models.evaluation.outcome import Evaluation
-from models.evaluation.overlap import Mask
+from models.images.overlap import Mask
 from models.lesion.clicks import Prompt
 from models.lesion.proposals import is_same, over_image, propose
 from models.training import attention, fan_liver, joint

@@ -12,8 +12,8 @@ from models.data import Case
 from models.evaluation.calibration import cross_calibrated
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Chart, Distribution, Evaluation, Scores
-from models.evaluation.overlap import Mask, dice, jaccard
 from models.images.outlines import outline_mask
+from models.images.overlap import Mask, dice, jaccard
 from models.training.fan_liver.assessment import FOUND, Found
 
 _LEAST = 1e-6

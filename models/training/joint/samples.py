@@ -17,9 +17,11 @@ from models.evaluation.joint_prompts import (
     foreground_clicks,
     jittered_box,
 )
+from models.images import standardised
 from models.lesion.clicks import Point, box_clicks
 from models.lesion.joint import network_input
-from models.lesion.joint_views import View, standardised
+from models.lesion.joint_views import View
+from models.training.augmentation import GAIN, GAMMA, OFFSET
 from models.training.joint.recipes import Recipe
 
 BOX_SHARE, CLICK_SHARE = 0.45, 0.35
@@ -76,7 +78,8 @@ class JointSamples(Dataset[JointBatch]):
         generator = np.random.default_rng(int(torch.randint(2**62, ()).item()))
         lesion, shape = self._lesions[index], self._recipe.shape
         view, foreground, background, classified = self._prompt(lesion, generator)
-        grey = standardised(varied(view.cut(lesion.grey), generator), self._row)
+        cut = varied(view.cut(lesion.grey), generator)
+        grey = standardised(cut, self._row.mean, self._row.std)
         image = network_input(view, grey, foreground if shape.prompted else None, background)
         mask = np.zeros(grey.shape, np.float32)
         if lesion.mask is not None:
@@ -143,10 +146,10 @@ def scaled_view(view: View, scale: float) -> View:
 
 
 def varied(grey: npt.NDArray[np.uint8], generator: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Brightness, contrast and gamma of a view changed at random; black stays black."""
-    gain = float(np.exp(generator.uniform(-0.35, 0.35)))
-    gamma = float(np.exp(generator.uniform(-0.35, 0.35)))
-    offset = float(generator.uniform(-0.08, 0.08))
+    """Gain, gamma and offset of a view changed at random; black stays black."""
+    gain = float(np.exp(generator.uniform(-GAIN, GAIN)))
+    gamma = float(np.exp(generator.uniform(-GAMMA, GAMMA)))
+    offset = float(generator.uniform(-OFFSET, OFFSET))
     table = np.clip((np.linspace(0, 1, 256) ** gamma) * gain + offset, 0, 1) * 255
     table[0] = 0
     return table.round().astype(np.uint8)[grey]

@@ -41,6 +41,7 @@ from models.training.multiview.model import (
     fit_scope,
 )
 from models.training.options import Options
+from models.training.whole import written_whole
 
 BUNDLE = "fat-multiview"
 BACKBONE = "efficientnet_lite0"
@@ -190,9 +191,8 @@ def _fold(frames: FatFrames, held: npt.NDArray[np.intp], file: Path) -> npt.NDAr
     if not file.exists():
         train = np.setdiff1d(np.arange(len(frames.participants)), held)
         found = estimates(fit_heads(frames.of(train)), frames.of(held))
-        fresh = file.with_suffix(".new.npz")
-        np.savez(fresh, estimates=np.stack([found[name] for name in ROWS]))
-        fresh.replace(file)
+        with written_whole(file) as fresh:
+            np.savez(fresh, estimates=np.stack([found[name] for name in ROWS]))
     with np.load(file, allow_pickle=False) as saved:
         return np.asarray(saved["estimates"])
 

@@ -18,6 +18,7 @@ from models.fat.multiview import ESTIMATORS, VIEWS
 from models.fat.preprocessing import SIZE, prepare
 from models.images import Window, crop, imagenet_tensor, resize
 from models.training.options import Options
+from models.training.whole import written_whole
 
 VARIANTS = 3
 """The frame, its mirror image, and the frame cropped up to 20 pixels to one side (paper 5)."""
@@ -77,9 +78,8 @@ def fat_frames(cases: Sequence[Case], options: Options, name: str) -> FatFrames:
             network = network or imagenet_backbone(name, options.init).eval().to(options.device)
             rows = [_frame(case, options, name, network) for case in chunk]
             features, geometry = (np.stack(column) for column in zip(*rows, strict=True))
-            fresh = file.with_suffix(".new.npz")
-            np.savez(fresh, features=features, geometry=geometry)
-            fresh.replace(file)
+            with written_whole(file) as fresh:
+                np.savez(fresh, features=features, geometry=geometry)
         with np.load(file, allow_pickle=False) as saved:
             groups.append({key: saved[key] for key in ("features", "geometry")})
     options.progress("features", len(cases), len(cases))

@@ -11,6 +11,7 @@ from highdicom.seg import Segmentation, segread
 from highdicom.sr import Comprehensive3DSR
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.uid import UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
 from pynetdicom import AE
 
 from node.identity import is_own
@@ -27,7 +28,7 @@ from tests.workers.results.studies import (
     prompted_of,
 )
 from tests.workers.results.tools import dciodvfy, items, name_of, read_back, write
-from workers.findings import StudyFindings
+from workers.findings import FoundLesion, StudyFindings
 from workers.results import ResultContext, ResultObject, build, encode
 from workers.results.identity import weights_uid
 
@@ -162,29 +163,71 @@ def test_orthanc_stores_a_segmentation(tmp_path: Path) -> None:
 
 def of_found(frames: int = 1) -> tuple[Dataset, StudyFindings, list[ResultObject]]:
     """Header, findings and results of two lesions found in a frame, one of them in all frames."""
-    header = blank_header(NumberOfFrames=frames)
+    kind = UltrasoundMultiFrameImageStorage if frames > 1 else UltrasoundImageStorage
+    header = blank_header(NumberOfFrames=frames, SOPClassUID=kind)
     refs = [frame_of(header, number) for number in range(1, frames + 1)]
     findings = found_of(*refs, shape=(480, 640))
     pixels = np.zeros((480, 640, 3), np.uint8)
     return header, findings, list(build(CONTEXT, findings, by_uid(header), lambda _: pixels))
 
 
-def test_each_found_lesion_has_a_segment_that_highdicom_reads_back(tmp_path: Path) -> None:
-    header, findings, results = of_found(3)
-    segmentations = [one for one in results if one.kind == "segmentation"]
-    assert len(segmentations) == 2
-    for lesion, made_of_it in zip(findings.outlined, segmentations, strict=True):
-        again = segread(write(made_of_it, tmp_path))
-        read = again.get_pixels_by_source_frame(header.SOPInstanceUID, [1], segment_numbers=[1])
-        assert np.array_equal(read[0, ..., 0].astype(bool), lesion.mask)
-        (described,) = again.SegmentSequence
-        assert described.SegmentLabel == lesion.tracking_id
+def segmentations_of(results: list[ResultObject]) -> list[ResultObject]:
+    return [one for one in results if one.kind == "segmentation"]
+
+
+def test_each_found_lesion_of_an_image_is_a_segment_that_highdicom_reads_back(
+    tmp_path: Path,
+) -> None:
+    header, findings, _ = of_found(3)
+    first, second = findings.lesions
+    assert isinstance(first, FoundLesion)
+    assert isinstance(second, FoundLesion)
+    second = replace(second, frame=frame_of(header, 3))  # of another frame of the loop
+    findings = replace(findings, lesions=(first, second))
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    made = segmentations_of(list(build(CONTEXT, findings, by_uid(header), lambda _: pixels)))
+    (segmentation,) = made
+    assert dciodvfy(write(segmentation, tmp_path)) == []
+    again = segread(write(segmentation, tmp_path))
+    read = again.get_pixels_by_source_frame(header.SOPInstanceUID, [1, 3], segment_numbers=[1, 2])
+    assert np.array_equal(read[0, ..., 0].astype(bool), first.mask)
+    assert np.array_equal(read[1, ..., 1].astype(bool), second.mask)
+    assert not read[0, ..., 1].any()
+    assert not read[1, ..., 0].any()
+    assert [one.SegmentLabel for one in again.SegmentSequence] == ["lesion 1", "lesion 2"]
+    for described in again.SegmentSequence:
         assert described.SegmentAlgorithmType == "AUTOMATIC"
         assert described.SegmentAlgorithmName == "lesion-joint"
-        names = [item.ManufacturerModelName for item in again.ContributingEquipmentSequence]
-        assert names == ["lesion-joint", "fan-liver"]
-        assert again.SeriesDescription == "AI segmentation of a suspected lesion, not reviewed"
-    assert len({one.series_instance_uid for one in segmentations}) == 1
+    names = [item.ManufacturerModelName for item in again.ContributingEquipmentSequence]
+    assert names == ["lesion-joint", "fan-liver"]
+    assert again.SeriesDescription == "AI segmentation of a suspected lesion, not reviewed"
+
+
+def test_lesions_of_images_of_other_sizes_are_in_objects_of_their_own(tmp_path: Path) -> None:
+    shapes = [(480, 640), (300, 400)]
+    headers = [blank_header(instance=number) for number in (1, 2)]
+    large, small = (
+        found_of(frame_of(header), shape=shape)
+        for header, shape in zip(headers, shapes, strict=True)
+    )
+    other = replace(small.lesions[0], tracking_id="lesion 3")
+    both = replace(large, frames=large.frames + small.frames, lesions=(*large.lesions, other))
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    results = list(build(CONTEXT, both, by_uid(*headers), lambda _: pixels))
+    made = segmentations_of(results)
+    assert [one.dataset.Rows for one in made] == [480, 300]
+    assert [len(one.dataset.SegmentSequence) for one in made] == [2, 1]
+    assert len({one.sop_instance_uid for one in made}) == 2
+    assert len({one.series_instance_uid for one in made}) == 1
+    named = [
+        (one.ReferencedSOPInstanceUID, one.ReferencedSegmentNumber)
+        for item in items(results[-1].dataset)
+        if name_of(item) == "Segmentation of this region"
+        for one in item.ReferencedSOPSequence
+    ]
+    first, second = (one.sop_instance_uid for one in made)
+    assert named == [(first, 1), (first, 2), (second, 1)]
+    assert [dciodvfy(write(one, tmp_path)) for one in (*made, results[-1])] == [[], [], []]
 
 
 def test_the_report_names_the_segment_of_each_found_lesion_and_highdicom_reads_its_group(
@@ -193,23 +236,22 @@ def test_the_report_names_the_segment_of_each_found_lesion_and_highdicom_reads_i
     _, findings, results = of_found()
     *_, report = results
     assert dciodvfy(write(report, tmp_path)) == []
-    by_uid_of_tracking = {
-        one.dataset.SegmentSequence[0].TrackingUID: one.sop_instance_uid
-        for one in results
-        if one.kind == "segmentation"
-    }
+    (segmentation,) = segmentations_of(results)
+    number_of = {one.TrackingUID: one.SegmentNumber for one in segmentation.dataset.SegmentSequence}
     content = Comprehensive3DSR.from_dataset(read_back(report, tmp_path)).content
     groups = content.get_planar_roi_measurement_groups()
     assert [group.tracking_identifier for group in groups] == ["lesion 1", "lesion 2"]
     for group, lesion in zip(groups, findings.outlined, strict=True):
         assert np.allclose(group.roi.value[:-1], np.asarray(lesion.outline), atol=0.01)
-        assert group.tracking_uid in by_uid_of_tracking
+        assert group.tracking_uid in number_of
     named = [
-        one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
-        for one in items(report.dataset)
-        if name_of(one) == "Segmentation of this region"
+        (one.ReferencedSOPInstanceUID, one.ReferencedSegmentNumber)
+        for item in items(report.dataset)
+        if name_of(item) == "Segmentation of this region"
+        for one in item.ReferencedSOPSequence
     ]
-    assert named == [by_uid_of_tracking[group.tracking_uid] for group in groups]
+    uid = segmentation.sop_instance_uid
+    assert named == [(uid, number_of[group.tracking_uid]) for group in groups]
 
 
 def test_what_was_found_and_what_was_pointed_at_are_series_of_their_own() -> None:
@@ -218,10 +260,11 @@ def test_what_was_found_and_what_was_pointed_at_are_series_of_their_own() -> Non
     both = replace(found_of(frame_of(header), shape=(480, 640)), prompted=pointed.prompted)
     pixels = np.zeros((480, 640, 3), np.uint8)
     results = list(build(CONTEXT, both, by_uid(header), lambda _: pixels))
-    made = [one.dataset for one in results if one.kind == "segmentation"]
-    assert [one.SegmentSequence[0].SegmentLabel for one in made] == [
-        *("prompt 5", "lesion 1", "lesion 2")
+    made = [one.dataset for one in segmentations_of(results)]
+    assert [[segment.SegmentLabel for segment in one.SegmentSequence] for one in made] == [
+        ["prompt 5"],
+        ["lesion 1", "lesion 2"],
     ]
     assert len({one.SeriesInstanceUID for one in made}) == 2
     assert len({one.SeriesNumber for one in made}) == 2
-    assert len({one.SOPInstanceUID for one in made}) == 3
+    assert len({one.SOPInstanceUID for one in made}) == 2

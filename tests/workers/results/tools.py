@@ -74,3 +74,10 @@ def value_of(item: Dataset) -> str:
 
 def said(report: ResultObject) -> list[tuple[str, str]]:
     return [(name_of(item), value_of(item)) for item in items(report.dataset)]
+
+
+def groups_of(result: ResultObject) -> dict[str, list[tuple[str, str]]]:
+    """By tracking identifier what each measurement group says."""
+    groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]
+    lines = [[(name_of(i), value_of(i)) for i in items(group)] for group in groups]
+    return {dict(group)["Tracking Identifier"]: group for group in lines}

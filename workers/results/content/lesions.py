@@ -56,6 +56,7 @@ from workers.results.content.provenance import algorithm, statements
 from workers.results.content.references import in_frame, source_images
 from workers.results.identity import tracking_uid
 from workers.results.objects import ResultContext
+from workers.results.segmentation import Segment
 from workers.results.values import plain
 from workers.rounding import decimals
 
@@ -70,12 +71,12 @@ def lesion_group(
     findings: StudyFindings,
     lesion: LesionFinding,
     header: Dataset | None,
-    segmentation: str = "",
+    segment: Segment | None = None,
 ) -> ContentSequence:
     """TID 1410 with the outline; TID 1501 when there is no outline to draw.
 
-    segmentation : SOP Instance UID of the object whose only segment is the lesion; it goes beside
-    the outline under a name of ours, for TID 1410 has either an outline or a segment.
+    segment : of the lesion; it goes beside the outline under a name of ours, for TID 1410 has
+    either an outline or a segment.
     """
     terms = _terms_of(findings, lesion)
     known = {label: p for label, p in lesion.probabilities.items() if label in codes.PROBABILITY}
@@ -117,14 +118,14 @@ def lesion_group(
         extend(group, *_place(lesion.prompt))
     if isinstance(lesion, FoundLesion):
         extend(group, *_found_at(lesion))
-    if segmentation:
+    if segment is not None:
         extend(
             group,
             ImageContentItem(
                 name=codes.REGION_SEGMENTATION,
                 referenced_sop_class_uid=SegmentationStorage,
-                referenced_sop_instance_uid=segmentation,
-                referenced_segment_numbers=1,
+                referenced_sop_instance_uid=segment.sop_instance_uid,
+                referenced_segment_numbers=segment.number,
                 relationship_type=CONTAINS,
             ),
         )

@@ -1,23 +1,9 @@
-"""The overlap of masks, and what simple shapes reach without a look at the image."""
+"""Simple shapes, the rivals of an outline: they are drawn without a look at the image."""
 
 import numpy as np
-import numpy.typing as npt
 
 from models.data import Box
-
-Mask = npt.NDArray[np.bool_]
-
-
-def jaccard(found: Mask, truth: Mask) -> float:
-    """Area of the intersection over area of the union, 0..1; 1 where both are empty."""
-    union = np.count_nonzero(found | truth)
-    return np.count_nonzero(found & truth) / union if union else 1.0
-
-
-def dice(found: Mask, truth: Mask) -> float:
-    """Twice the shared area over the sum of both areas, 0..1; 1 where both are empty."""
-    total = np.count_nonzero(found) + np.count_nonzero(truth)
-    return 2 * np.count_nonzero(found & truth) / total if total else 1.0
+from models.images.overlap import Mask
 
 
 def ellipse_mask(box: Box, shape: tuple[int, int]) -> Mask:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.frame.seen import Seen
 from workers.prompt import Point as Point
 from workers.prompt import Prompt as Prompt
 
@@ -115,14 +116,6 @@ class Spacing:
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """network : digest of backbone and weights. values : (C,) its pooled features of an image."""
-
-    network: str
-    values: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
 class Frame:
     """A decoded B-mode frame.
 
@@ -132,7 +125,7 @@ class Frame:
     spacing : of the region that holds the window; None: not calibrated, ``spacing_note`` says why
     view : one of ``models.fat`` views, None where it is not known
     view_by_model : whether a model named the view, for DICOM is silent
-    pooled : what the gate's network makes of the image, for who asks the same of it
+    seen : what the gate's network makes of the image, for who asks the same of it
     """
 
     ref: FrameRef
@@ -144,7 +137,7 @@ class Frame:
     view: str | None = None
     view_note: str = ""
     view_by_model: bool = False
-    pooled: Pooled | None = None
+    seen: Seen | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

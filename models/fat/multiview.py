@@ -1,20 +1,20 @@
 """Liver fat from four standard views (Byra et al. 2021, paper 5) at inference."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.backbones import BACKBONES, build_backbone, check_backbone
+from models.backbones import BACKBONES, check_backbone
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
-from models.fat.preprocessing import prepare
 from models.fat.scope import Scope
-from models.folding import fold_normalisation
-from models.images import Window, imagenet_tensor
-from models.weights import fill, read_weights
+from models.frame.features import Features
+from models.frame.seen import Seen
+from models.images import Window
+from models.weights import read_weights
 
 VIEWS = (
     "hepatic veins",
@@ -37,8 +37,6 @@ FAT_RANGE = (0.0, 50.0)
 
 LinearMap = tuple[torch.Tensor, torch.Tensor]
 """Weight (…, C) and bias (…)."""
-
-_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -86,19 +84,16 @@ class MultiviewFat:
 
     def __init__(
         self,
-        network: torch.nn.Module,
+        features: Features,
         weight: torch.Tensor,
         bias: torch.Tensor,
         scope: Scope,
         bundle: Bundle,
-        device: str,
         composite: LinearMap | None = None,
     ) -> None:
         self.bundle = bundle
+        self.features = features
         self.estimators = _estimators(bundle)
-        self._device = torch.device(device)
-        self._network = fold_normalisation(network).to(self._device)
-        self._network.to(memory_format=torch.channels_last)
         self._weight = weight
         self._bias = bias
         self._scope = scope
@@ -124,9 +119,8 @@ class MultiviewFat:
                 f"bundle {bundle.name!r}: {error} is missing: without a scope it cannot tell "
                 "which frames it may judge; fit it again"
             ) from None
-        network = build_backbone(bundle.backbone)
-        fill(network, tensors, bundle)
-        return cls(network, *heads, scope, bundle, device, composite)
+        features = Features.of_bundle(bundle, tensors, device)
+        return cls(features, *heads, scope, bundle, composite)
 
     def read(
         self, images: Sequence[npt.NDArray[np.uint8]], views: Sequence[str | None]
@@ -136,21 +130,13 @@ class MultiviewFat:
         images : (H, W) uint8 echo level each, of any sizes. views : one of ``VIEWS`` each, or None
         where unknown. ModelError when the two differ in length or a view has another name.
         """
-        if len(images) != len(views):
-            raise ModelError(f"{len(images)} frames were given with {len(views)} views")
-        unknown = {view for view in views if view is not None and view not in VIEWS}
-        if unknown:
-            raise ModelError(
-                f"there is no view {', '.join(sorted(unknown))!r}; there are "
-                f"{', '.join(VIEWS)}, and None for an unknown view"
-            )
-        return [
-            reading
-            for start in range(0, len(images), _BATCH)
-            for reading in self._read_batch(
-                images[start : start + _BATCH], views[start : start + _BATCH]
-            )
-        ]
+        self._check(len(images), views)
+        return [self._reading(*pair) for pair in zip(self.features.see(images), views, strict=True)]
+
+    def of_seen(self, seen: Sequence[Seen], views: Sequence[str | None]) -> list[FatReading]:
+        """The same from what ``features`` makes of the frames."""
+        self._check(len(seen), views)
+        return [self._reading(*pair) for pair in zip(seen, views, strict=True)]
 
     def combine(self, readings: Sequence[FatReading]) -> FatEstimate:
         """The study's estimate; ModelError without any reading.
@@ -184,32 +170,32 @@ class MultiviewFat:
         used = tuple(row for group in frames for row in group)
         return FatEstimate(*_quantities(*values), VIEWS, used)
 
-    def _read_batch(
-        self, images: Sequence[npt.NDArray[np.uint8]], views: Sequence[str | None]
-    ) -> Iterator[FatReading]:
-        prepared = [prepare(image) for image in images]
-        row = BACKBONES[self.bundle.backbone]
-        tensor = imagenet_tensor([frame.grey for frame in prepared], row.mean, row.std)
-        with torch.inference_mode():
-            tensor = tensor.to(self._device, memory_format=torch.channels_last)
-            features = self._network(tensor).float().cpu()
-        distances = self._scope.distance(features.mean(dim=(2, 3)).numpy())
-        for frame, view, own, distance in zip(prepared, views, features, distances, strict=True):
-            known = view if view in self.estimators else None
-            estimator = self.estimators.index(known or ANY_VIEW)
-            weight, bias = self._weight[estimator], self._bias[estimator]
-            pooled = own.mean(dim=(1, 2))
-            fat, p_5, p_10 = _quantities(*(weight @ pooled + bias).tolist())
-            yield FatReading(
-                view=known,
-                fat_percent=fat,
-                p_5=p_5,
-                p_10=p_10,
-                cam=torch.einsum("c,chw->hw", weight[1], own).numpy(),
-                window=frame.window,
-                familiar=bool(distance <= self._scope.limit),
-                features=pooled.numpy(),
+    def _check(self, count: int, views: Sequence[str | None]) -> None:
+        if count != len(views):
+            raise ModelError(f"{count} frames were given with {len(views)} views")
+        unknown = {view for view in views if view is not None and view not in VIEWS}
+        if unknown:
+            raise ModelError(
+                f"there is no view {', '.join(sorted(unknown))!r}; there are "
+                f"{', '.join(VIEWS)}, and None for an unknown view"
             )
+
+    def _reading(self, seen: Seen, view: str | None) -> FatReading:
+        known = view if view in self.estimators else None
+        estimator = self.estimators.index(known or ANY_VIEW)
+        weight, bias = self._weight[estimator], self._bias[estimator]
+        pooled = torch.from_numpy(seen.pooled)
+        fat, p_5, p_10 = _quantities(*(weight @ pooled + bias).tolist())
+        return FatReading(
+            view=known,
+            fat_percent=fat,
+            p_5=p_5,
+            p_10=p_10,
+            cam=torch.einsum("c,chw->hw", weight[1], torch.from_numpy(seen.maps)).numpy(),
+            window=seen.window,
+            familiar=bool(self._scope.distance(seen.pooled[None])[0] <= self._scope.limit),
+            features=seen.pooled,
+        )
 
 
 def _estimators(bundle: Bundle) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Pooled features of a frozen backbone: what every small head over whole frames looks at."""
+"""Features of a frozen backbone: what every small head over whole frames looks at."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from models.backbones import BACKBONES, build_backbone
 from models.bundle import Bundle
 from models.fat.preprocessing import prepare
 from models.folding import fold_normalisation
+from models.frame.seen import Seen
 from models.images import Window, imagenet_tensor
 from models.weights import fill
 
@@ -18,7 +19,7 @@ _BATCH = 4
 
 
 class Features:
-    """Pooled features of a backbone in inference, the same in fitting and in the node.
+    """The features of a backbone in inference, the same in fitting and in the node.
 
     digest : sha256 of backbone and weights; two of one digest say the same of an image.
     """
@@ -41,17 +42,23 @@ class Features:
     def __call__(
         self, images: Sequence[npt.NDArray[np.uint8]]
     ) -> tuple[npt.NDArray[np.float32], list[Window]]:
-        """(n, C) features of n >= 1 images (H, W) uint8, cropped to their echo content, and the
-        crops."""
-        frames = [prepare(image) for image in images]
-        parts = []
-        for start in range(0, len(frames), _BATCH):
-            grey = [one.grey for one in frames[start : start + _BATCH]]
-            tensor = imagenet_tensor(grey, self._row.mean, self._row.std)
+        """(n, C) pooled features of n >= 1 images (H, W) uint8, cropped to their echo content, and
+        the crops."""
+        pooled, windows = zip(*((one.pooled, one.window) for one in self.see(images)), strict=True)
+        return np.stack(pooled), list(windows)
+
+    def see(self, images: Sequence[npt.NDArray[np.uint8]]) -> Iterator[Seen]:
+        """The features of each image (H, W) uint8, cropped to its echo content."""
+        for start in range(0, len(images), _BATCH):
+            frames = [prepare(image) for image in images[start : start + _BATCH]]
+            tensor = imagenet_tensor([one.grey for one in frames], self._row.mean, self._row.std)
             with torch.inference_mode():
                 tensor = tensor.to(self._device, memory_format=torch.channels_last)
-                parts.append(self._network(tensor).float().mean(dim=(2, 3)).cpu().numpy())
-        return np.concatenate(parts), [one.window for one in frames]
+                maps = self._network(tensor).float()
+                pooled = maps.mean(dim=(2, 3)).cpu().numpy()
+                maps = maps.cpu().numpy()
+            for frame, own, mean in zip(frames, maps, pooled, strict=True):
+                yield Seen(self.digest, own, mean, frame.window)
 
 
 def _digest(network: torch.nn.Module, backbone: str) -> str:

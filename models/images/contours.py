@@ -7,6 +7,8 @@ import numpy.typing as npt
 from contourpy import LineType, contour_generator
 from scipy import ndimage
 
+from models.images.outlines import filled, mask_box
+
 Polygon = tuple[tuple[float, float], ...]
 
 
@@ -17,18 +19,19 @@ def mask_outline(mask: npt.NDArray[np.bool_], tolerance: float = 1.5) -> Polygon
     Peucker 1973). Whole numbers are the middles of pixels, one digit is kept after the point.
     Parts of under nine pixels are none.
     """
-    parts, count = ndimage.label(mask)
-    if count == 0:
+    if not mask.any():
         return None
+    x0, y0, x1, y1 = (int(edge) for edge in mask_box(mask))
+    parts, _ = ndimage.label(mask[y0 : y1 + 1, x0 : x1 + 1])
     sizes = np.bincount(parts.ravel())[1:]
     if sizes.max() < 9:
         return None
-    whole = ndimage.binary_fill_holes(parts == 1 + int(sizes.argmax()))
+    whole = filled(parts == 1 + int(sizes.argmax()))
     # A border of nothing closes every contour, and the level makes it run on the outermost pixels.
     padded = np.pad(whole.astype(float), 1)
     generator = contour_generator(z=padded, line_type=LineType.Separate)
     lines = cast(list[npt.NDArray[np.float64]], generator.lines(0.5))
-    line = max(lines, key=len) - 1.0
+    line = max(lines, key=len) + np.array((x0 - 1.0, y0 - 1.0))
     far = int(np.argmax(((line - line[0]) ** 2).sum(axis=1)))
     kept = [*_simplified(line[: far + 1], tolerance)[:-1], *_simplified(line[far:], tolerance)[:-1]]
     height, width = mask.shape

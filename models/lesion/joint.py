@@ -15,14 +15,15 @@ from models.bundle import Bundle
 from models.errors import BundleError, ImageError
 from models.folding import fold_normalisation
 from models.images import Window, content_window, standardised
-from models.images.outlines import mask_box
+from models.images.outlines import filled, mask_box
 from models.lesion.clicks import Box, Point, Prompt
 from models.lesion.joint_network import JointNetwork, Shape
 from models.lesion.joint_views import Framing, View, prompt_maps
 from models.platt import Platt, intervals
 from models.weights import fill, read_weights
 
-_BATCH = 16
+_BATCH = 8
+"""Looks at a time; with their mirror images the network sees twice as many."""
 
 
 @dataclass(frozen=True)
@@ -195,15 +196,14 @@ class JointSegmenter:
                 for look in looks[start : start + _BATCH]
             ]
             batch = torch.from_numpy(np.stack(tensors)).to(self._device)
-            seen = self._network(batch.contiguous(memory_format=torch.channels_last))
-            other = seen
+            count = len(batch)
             if self._mirrored:
-                other = self._network(batch.flip(3).contiguous(memory_format=torch.channels_last))
-            logits.append((seen.labels + other.labels).float().cpu().numpy() / 2)
+                batch = torch.cat([batch, batch.flip(3)])
+            seen = self._network(batch.contiguous(memory_format=torch.channels_last))
+            logits.append(_mean(seen.labels, count))
             if seen.mask is not None:
-                back = other.mask.flip(2) if self._mirrored else other.mask
-                both = torch.sigmoid(seen.mask) + torch.sigmoid(back)
-                inside.append(both.float().cpu().numpy() / 2)
+                maps = torch.sigmoid(seen.mask)
+                inside.append(_mean(torch.cat([maps[:count], maps[count:].flip(2)]), count))
         return (np.concatenate(inside) if inside else None), np.concatenate(logits)
 
     def _reading(
@@ -225,6 +225,13 @@ class JointSegmenter:
             logits=logits,
             intervals=intervals(self._scaling, logits),
         )
+
+
+def _mean(values: torch.Tensor, count: int) -> npt.NDArray[np.float32]:
+    """(count, …): of each look and, where there are as many more, its mirror image."""
+    each = values.reshape(len(values) // count, count, *values.shape[1:])
+    mean: npt.NDArray[np.float32] = each.mean(dim=0).float().cpu().numpy()
+    return mean
 
 
 def network_input(
@@ -256,7 +263,7 @@ def lesion_at(inside: npt.NDArray[np.bool_], clicks: Sequence[Point]) -> npt.NDA
             size[regions[row, column]] += inside.size
     size[0] = 0
     found = np.zeros_like(inside)
-    found[part] = ndimage.binary_fill_holes(regions == int(size.argmax()))
+    found[part] = filled(regions == int(size.argmax()))
     return found
 
 

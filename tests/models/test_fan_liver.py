@@ -12,14 +12,25 @@ import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
+from scipy.special import expit
 
+from models.backbones import BACKBONES
 from models.data import Case, read_manifest
 from models.errors import TrainingError
 from models.evaluation.folds import case_folds
-from models.frame.fan_liver import Anatomy, FanLiver, largest_part, seen_window, spread
+from models.frame.fan_liver import (
+    Anatomy,
+    FanLiver,
+    largest_part,
+    prepare,
+    seen_window,
+    spread,
+)
 from models.frame.fan_liver_network import FanLiverNetwork
+from models.images import standardised
 from models.images.overlap import dice
 from models.registry import open_system, read_bundle
+from models.simulation import simulate_frame
 from models.training import fan_liver as protocol
 from models.training.fan_liver.assessment import best_level, find
 from models.training.fan_liver.figures import evaluation_of
@@ -198,3 +209,24 @@ def test_all_systems_divide_the_same_cases_alike() -> None:
     folds = case_folds(rows, 3, 0)
     assert sorted(place for held in folds for place in held) == list(range(12))
     assert all(sum(rows[place].labels["lesion"] for place in held) == 2 for held in folds)
+
+
+class Ramp(torch.nn.Module):
+    """A network that sees what is on the right."""
+
+    structures = ("mass",)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :, ::4, ::4] * torch.linspace(0, 2, 76)
+
+
+def test_each_frame_is_averaged_with_its_own_mirror_image() -> None:
+    frames = [simulate_frame("hepatic veins", 8.0, seed=seed).image for seed in range(3)]
+    system = FanLiver(Ramp(), "efficientnet_lite0")  # type: ignore[arg-type]
+    for frame, anatomy in zip(frames, system.read(frames), strict=True):
+        window = seen_window(frame)
+        grey = standardised(prepare(frame, window), BACKBONES["efficientnet_lite0"])
+        ramp = np.linspace(0, 2, 76, dtype=np.float32)
+        own, mirrored = (expit(each[::4, ::4] * ramp) for each in (grey, grey[:, ::-1]))
+        expected = spread((own + mirrored[:, ::-1]) / 2, window, (frame.shape[0], frame.shape[1]))
+        assert anatomy.mass == pytest.approx(expected, abs=1e-5)

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from models.errors import ImageError
 from models.images import content_window, echo_scale, imagenet_tensor, normalise_echo, resize
+from models.images.contours import mask_outline
+from models.images.outlines import filled
 from models.simulation import simulate_frame
 
 
@@ -85,3 +88,23 @@ def test_grey_is_copied_to_three_standardised_channels() -> None:
     tensor = imagenet_tensor([np.full((2, 3), 255.0, np.float32)], (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     assert tensor.shape == (1, 3, 2, 3)
     assert bool((tensor == 1.0).all())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_holes_are_filled_as_scipy_fills_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.standard_normal((60, 80)), rng.uniform(0.5, 5))
+    mask = smooth > np.quantile(smooth, rng.uniform(0.02, 0.98))
+    mask[: 3 * seed] = False
+    assert np.array_equal(filled(mask), ndimage.binary_fill_holes(mask))
+
+
+def test_an_outline_moves_with_its_mask_and_ends_at_the_edge_of_the_image() -> None:
+    rows, columns = np.indices((200, 300))
+    mask = np.hypot(rows - 60, 0.7 * (columns - 100)) < 30
+    here, there = mask_outline(mask), mask_outline(np.roll(mask, (40, 110), axis=(0, 1)))
+    assert here is not None
+    assert there == tuple((x + 110, y + 40) for x, y in here)
+    cut = mask_outline(mask[60:, 100:])
+    assert cut is not None
+    assert np.min(cut, axis=0).tolist() == [0.0, 0.0]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 
 from models.backbones import BACKBONES, build_backbone
 from models.errors import ImageError, TrainingError
@@ -11,9 +12,10 @@ from models.evaluation.shapes import disc_mask, ellipse_mask
 from models.images.outlines import mask_box
 from models.images.overlap import jaccard
 from models.lesion.clicks import Prompt, box_clicks, distance_map
-from models.lesion.joint import lesion_at
-from models.lesion.joint_network import JointNetwork, Shape
-from models.lesion.joint_views import Framing, View
+from models.lesion.joint import JointSegmenter, lesion_at
+from models.lesion.joint_network import JointNetwork, JointOutput, Shape
+from models.lesion.joint_views import Framing, View, standardised
+from models.simulation import simulate_frame
 from models.stages import SLICES, build_stages, imagenet_stages
 
 
@@ -174,3 +176,34 @@ def test_side_outputs_give_a_mask_at_full_resolution(fusion: int) -> None:
     assert output.mask.shape == (2, 64, 96)
     assert output.labels.shape == (2, 1)
     assert not [name for name, _ in network.named_modules() if "Transpose" in name]
+
+
+class Ramp(torch.nn.Module):
+    """A network that sees what is on the right."""
+
+    labels, sides = ("malignant",), ()
+
+    def forward(self, images: torch.Tensor) -> JointOutput:
+        seen = images[:, 0] * torch.linspace(0, 2, images.shape[3])
+        return JointOutput(seen, seen.mean(dim=(1, 2))[:, None])
+
+
+def test_each_look_is_averaged_with_its_own_mirror_image() -> None:
+    image = simulate_frame("hepatic veins", 8.0, seed=5).image
+    boxes = [
+        (100.0, 100.0, 180.0, 170.0),
+        (300.0, 200.0, 400.0, 260.0),
+        (250.0, 90.0, 290.0, 130.0),
+    ]
+    framing = Framing(size=64)
+    system = JointSegmenter(Ramp(), "efficientnet_lite0", framing)  # type: ignore[arg-type]
+    readings = system.read_all(image, [Prompt(box=box) for box in boxes])
+    ramp = np.linspace(0, 2, 64, dtype=np.float32)
+    for box, reading in zip(boxes, readings, strict=True):
+        view = framing.of_box(box)
+        grey = standardised(view.cut(image), BACKBONES["efficientnet_lite0"])
+        own, mirrored = grey * ramp, grey[:, ::-1] * ramp
+        expected = view.spread((expit(own) + expit(mirrored)[:, ::-1]) / 2, (480, 640))
+        assert reading.probability == pytest.approx(expected, abs=1e-5)
+        logit = (own.mean() + mirrored.mean()) / 2
+        assert reading.logits["malignant"] == pytest.approx(logit, abs=1e-5)

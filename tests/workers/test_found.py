@@ -248,9 +248,10 @@ def test_frames_that_are_not_suspected_are_not_looked_at(
 class Blind:
     """A joint system that outlines what it is told, and has no number for it."""
 
-    def read(self, image: Grey, where: object) -> JointReading:
+    def read_all(self, image: Grey, places: Sequence[object]) -> list[JointReading]:
         dark = gaussian_filter(image, 4) < 45
-        return JointReading(dark, dark.astype(np.float32), {"malignant": math.nan}, {})
+        one = JointReading(dark, dark.astype(np.float32), {"malignant": math.nan}, {})
+        return [one for _ in places]
 
 
 def test_a_malignancy_that_is_no_number_is_left_out_and_it_is_said(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_sample_image
 
+from models.frame.features import Features
+from models.frame.seen import Seen
 from models.images import resize
 from models.registry import SHIPPED
 from models.simulation import simulate_frame
@@ -107,6 +109,27 @@ def test_an_operator_is_not_overruled_but_told(settings: Analysis, tmp_path: Pat
     answered = {lesion.prompt.id for lesion in found.prompted}
     not_answered = [one for one in found.abstentions if one.subject == "prompted lesion"]
     assert len(answered) + len(not_answered) == 2
+
+
+def test_what_the_gate_has_seen_of_a_frame_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fat estimator has the same network, and a prompt asks about the same frame."""
+    settings = Analysis(fan_liver_bundle="", device="cpu", threads=1)
+    alone = findings(settings.model_copy(update={"gate_bundle": ""}), tmp_path, LIVER)
+    see, seen = Features.see, []
+
+    def counted(self: Features, images: Sequence[Grey]) -> Iterator[Seen]:
+        seen.append(len(images))
+        return see(self, images)
+
+    monkeypatch.setattr(Features, "see", counted)
+    found = findings(settings, tmp_path, LIVER, pointed=[0])
+    assert seen == [1]
+    assert found.fat is not None
+    assert alone.fat is not None
+    for name in ("fat_percent", "p_5", "p_10"):
+        assert getattr(found.fat, name) == pytest.approx(getattr(alone.fat, name), abs=1e-6)
 
 
 def test_another_gate_is_another_key(settings: Analysis, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -234,9 +235,10 @@ def test_without_a_model_that_outlines_the_rest_is_read_and_the_report_says_so(
 class Blind:
     """A system that sees no lesion anywhere."""
 
-    def read(self, image: NDArray[np.uint8], where: object) -> JointReading:
+    def read_all(self, image: NDArray[np.uint8], places: Sequence[object]) -> list[JointReading]:
         empty = np.zeros(image.shape, bool)
-        return JointReading(empty, empty.astype(np.float32), {"malignant": 0.5}, {})
+        one = JointReading(empty, empty.astype(np.float32), {"malignant": 0.5}, {})
+        return [one for _ in places]
 
 
 def test_where_the_model_outlines_nothing_nothing_is_claimed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from models.fat.multiview import VIEWS
 from models.frame.features import Features
+from models.frame.seen import Seen
 from node.settings import Analysis
 from tests.bad_input import study, write
 from tests.bundles import write_view_bundle
@@ -101,23 +102,24 @@ def test_the_network_runs_once_where_the_gate_has_the_same(
     settings: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models, frames = LoadedModels(settings), frames_of(settings, tmp_path, [SILENT] * 2)
-    gate, view = (
+    gate, view, fat = (
         models.system(models.verify(name))  # type: ignore[arg-type]
-        for name in ("gate", "view")
+        for name in ("gate", "view", "fat-multiview")
     )
-    assert gate.features.digest != view.features.digest
+    networks = [one.features.digest for one in (gate, view, fat)]
+    assert len(set(networks)) == 3
     calls = []
-    run = Features.__call__
+    see = Features.see
 
-    def counted(self: Features, images: Sequence[np.ndarray]) -> object:
+    def counted(self: Features, images: Sequence[np.ndarray]) -> Iterator[Seen]:
         calls.append(self.digest)
-        return run(self, images)
+        return see(self, images)
 
-    monkeypatch.setattr(Features, "__call__", counted)
+    monkeypatch.setattr(Features, "see", counted)
     analyse(plan(models, settings), frames, (), models, settings, Stages())
-    assert calls == [gate.features.digest, view.features.digest]
+    assert calls == networks
     calls.clear()
-    view.features = gate.features
+    view.features = fat.features = gate.features
     analyse(plan(models, settings), frames, (), models, settings, Stages())
     assert calls == [gate.features.digest]
 

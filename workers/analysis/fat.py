@@ -10,6 +10,7 @@ from typing import Any
 from models.bundle import Bundle
 from workers.analysis.loaded import identity
 from workers.analysis.pathway import Conclusion, not_counted
+from workers.analysis.seen import seen_by
 from workers.findings import (
     FatFinding,
     Frame,
@@ -46,9 +47,8 @@ class FatPathway:
         self._reads: list[_Read] = []
 
     def read(self, frames: Sequence[Frame]) -> None:
-        readings = self._estimator.read(
-            [frame.image for frame in frames], [frame.view for frame in frames]
-        )
+        seen = seen_by(self._estimator.features, frames)
+        readings = self._estimator.of_seen(seen, [frame.view for frame in frames])
         self._reads += [
             _Read(frame.ref, frame.window[:2], frame.view_by_model, reading)
             for frame, reading in zip(frames, readings, strict=True)

@@ -182,8 +182,9 @@ class Finder:
                 detail = f"those that do are too small: {proposals.small}"
             return replace(nothing, reason=Reason.NOT_OUTLINED, detail=detail)
         outlined: list[tuple[Proposal, Outline]] = []
-        for proposal in proposals.kept:
-            outline = self._outliner.outline(suspected.frame, clicks.Prompt(box=proposal.box))
+        places = [clicks.Prompt(box=proposal.box) for proposal in proposals.kept]
+        drawn = self._outliner.outline(suspected.frame, places)
+        for proposal, outline in zip(proposals.kept, drawn, strict=True):
             if outline is not None and not any(
                 is_same(outline.mask, one.mask) for _, one in outlined
             ):

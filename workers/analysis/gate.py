@@ -7,14 +7,19 @@ withheld every answer would have found. Who wants no gate turns it off, and no r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from models.bundle import Bundle
 from models.errors import BundleError
+from models.frame.seen import Seen
+from models.images import Window
 from workers.analysis.loaded import identity
-from workers.findings import Dropped, Frame, Pooled, Prompt, Reason
+from workers.analysis.seen import seen_by
+from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason
 
 SUBJECT = "liver check"
 _SYSTEM = "frame.gate"
@@ -27,17 +32,16 @@ class FrameGate:
         check_gate(bundle)
         self.model = identity(bundle)
         self._gate = gate
+        self._verdicts: dict[tuple[FrameRef, Window], Any] = {}
 
     def split(self, frames: Sequence[Frame]) -> tuple[list[Frame], list[Dropped]]:
         """The frames that show a liver, and the others, each with its score."""
         passed: list[Frame] = []
         refused: list[Dropped] = []
-        network = self._gate.features
-        features, _ = network([frame.image for frame in frames])
-        verdicts = self._gate.of_features(features)
-        for frame, row, verdict in zip(frames, features, verdicts, strict=True):
+        for frame, seen, verdict in self._judged(frames):
+            self._verdicts[frame.ref, frame.window] = verdict
             if verdict.is_liver:
-                passed.append(replace(frame, pooled=Pooled(network.digest, row)))
+                passed.append(replace(frame, seen=seen))
             else:
                 ref = frame.ref
                 why = Dropped(ref.sop_instance_uid, ref.number, Reason.NOT_LIVER, str(verdict))
@@ -47,13 +51,21 @@ class FrameGate:
     def note(self, prompt: Prompt, frame: Frame) -> str | None:
         """What the report says of a frame in which an operator pointed, who is not overruled; None
         where it shows a liver."""
-        (verdict,) = self._gate.read([frame.image])
+        verdict = self._verdicts.get((frame.ref, frame.window))
+        if verdict is None:  # a frame that the study's selection left out, or another region of it
+            ((_, _, verdict),) = self._judged([frame])
         if verdict.is_liver:
             return None
         return (
             f"Prompt {prompt.id} points at a frame that does not look like a liver ({verdict}); it "
             "was read because an operator asked for it."
         )
+
+    def _judged(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Seen, Any]]:
+        """Each frame with what the network makes of it and the verdict."""
+        seen = seen_by(self._gate.features, frames)
+        verdicts = self._gate.of_features(np.stack([one.pooled for one in seen]))
+        return zip(frames, seen, verdicts, strict=True)
 
 
 def check_gate(bundle: Bundle) -> None:

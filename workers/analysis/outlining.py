@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,9 +73,12 @@ class Outliner:
         self._segmenter = segmenter
         self._calibrated = bundle.card.get("calibration", {})
 
-    def outline(self, frame: Frame, where: clicks.Prompt) -> Outline | None:
-        """What is seen at a place, in pixels of ``frame.image``; None where there is nothing."""
-        reading = self._segmenter.read(frame.image, where)
+    def outline(self, frame: Frame, places: Sequence[clicks.Prompt]) -> list[Outline | None]:
+        """What is seen at each place, in pixels of ``frame.image``; None where there is nothing."""
+        readings = self._segmenter.read_all(frame.image, places)
+        return [self._outline(frame, reading) for reading in readings]
+
+    def _outline(self, frame: Frame, reading: Any) -> Outline | None:
         corners = mask_outline(reading.mask, _TOLERANCE)
         if corners is None:
             return None

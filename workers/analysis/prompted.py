@@ -67,7 +67,7 @@ class PromptedPathway:
             where = clicks.Prompt(box=(*points[0], *points[1]))
         else:
             where = clicks.Prompt(foreground=tuple(points))
-        outline = self._outliner.outline(frame, where)
+        (outline,) = self._outliner.outline(frame, [where])
         if outline is None:
             self._abstain(SUBJECT, Reason.NOTHING_OUTLINED, prompt)
             return

@@ -14,6 +14,7 @@ import numpy as np
 from models.bundle import Bundle
 from models.errors import BundleError
 from workers.analysis.loaded import identity
+from workers.analysis.seen import seen_by
 from workers.findings import Frame
 
 SUBJECT = "liver view"
@@ -62,15 +63,8 @@ class FrameViews:
         return replace(frame, view=reading.view, view_note=both, view_by_model=True)
 
     def _read(self, frames: Sequence[Frame]) -> Sequence[Any]:
-        """One reading per frame; what the gate computed of it serves where the network is the
-        same."""
-        network = self._classifier.features.digest
-        known = [
-            one.pooled.values for one in frames if one.pooled and one.pooled.network == network
-        ]
-        if len(known) == len(frames):
-            return self._classifier.of_features(np.stack(known))  # type: ignore[no-any-return]
-        return self._classifier.read([frame.image for frame in frames])  # type: ignore[no-any-return]
+        seen = seen_by(self._classifier.features, frames)
+        return self._classifier.of_features(np.stack([one.pooled for one in seen]))  # type: ignore[no-any-return]
 
 
 def check_views(bundle: Bundle) -> None:

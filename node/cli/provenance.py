@@ -236,8 +236,13 @@ def _named(reports: Sequence[Result]) -> str:
 
 def repair(one: StoredObject, found: Provenance) -> str:
     """What brings back a file that is not as it was made."""
-    sent = {d.destination for d in found.deliveries if d.sop_instance_uid == one.sop_instance_uid}
-    has_it = f" or from {' or '.join(sorted(sent))}, where it was to go" if sent else ""
+    have = {
+        delivery.destination
+        for delivery in found.deliveries
+        if delivery.sop_instance_uid == one.sop_instance_uid
+        and delivery.state in ("sent", "confirmed")
+    }
+    has_it = f" or from {' or '.join(sorted(have))}, which got it" if have else ""
     elsewhere = f"bring it back from a backup of the data folder{has_it}"
     if found.after or one.older_form_for:
         return elsewhere

@@ -274,8 +274,9 @@ def test_nothing_is_exported_when_a_file_is_not_as_it_was_made(
     assert answer.status == 1
     missing, changed = answer.err.splitlines()[1:]
     assert f"heatmap {old.sop_instance_uid} of version 1: the file {old.path} is missing" in missing
-    assert "from a backup of the data folder or from pacs" in missing
+    assert "from a backup of the data folder or from pacs, which got it" in missing
     assert "reprocess" not in missing, "that makes only the newest version again"
     assert f"heatmap {new.sop_instance_uid} of version 2" in changed
     assert f"hepanode studies reprocess {STUDY}" in changed
+    assert "pacs" not in changed, "it was not sent yet"
     assert not (tmp_path / "out").exists()

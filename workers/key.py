@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from node.settings import Analysis
@@ -21,6 +22,11 @@ def analysis_settings(settings: Analysis) -> dict[str, Any]:
     """The settings that can change a result; the digests of the bundles stand for their names."""
     names = {key for key in type(settings).model_fields if key.endswith("_bundle")}
     return settings.model_dump(mode="json", exclude=_IRRELEVANT | names)
+
+
+def code() -> dict[str, Any]:
+    """The program that makes results now; of it only the format counts for the key."""
+    return {"hepanode": version("hepanode"), "format": FORMAT}
 
 
 def result_key(

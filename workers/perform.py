@@ -6,6 +6,7 @@ repeated: files are written whole under deterministic names, and rows appear in 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -18,16 +19,16 @@ from numpy.typing import NDArray
 
 from models.factors import CLINICAL
 from node import tracking
-from node.errors import FrameError
+from node.errors import FrameError, ResultError, StorageError
 from node.settings import Settings
 from node.storage import InstanceStore
-from node.tracking import Claim, Database, NewResult, results, utcnow
+from node.tracking import Claim, Database, NewResult, Result, results, runs, utcnow
 from workers.analysis import Asked, LoadedModels, Plan, analyse, factors_of, plan
 from workers.clinical import read_factors
 from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.frames import StoredInstance, read, read_asked, select
 from workers.key import result_key
-from workers.results import ResultContext, build, encode
+from workers.results import ResultContext, ResultObject, build, encode
 from workers.results.sources import read_headers
 from workers.snapshot import snapshot
 from workers.stages import Stages
@@ -65,9 +66,11 @@ class Performer:
             factors,
         )
         lineage = results.lineage(self._db, claim.study_id, key)
-        if lineage.exists:
-            repeats = {"repeats": lineage.key}
+        made = results.of_key(self._db, lineage.key) if lineage.exists else ()
+        repeats = {"repeats": lineage.key}
+        if made and all(map(self._is_whole, made)):
             return self._commit(claim, lineage.key, lineage.version, [], repeats, stages)
+        maker = runs.get(self._db, made[0].run_id) if made else None
         foreign = [drop for drop in selection.dropped if drop.reason is not Reason.OWN_RESULT]
         findings = analyse(
             chosen,
@@ -84,15 +87,17 @@ class Performer:
             result_key=lineage.key,
             version=lineage.version,
             predecessors=lineage.predecessors,
-            created_at=claim.created_at,
-            run_id=claim.run_id,
+            created_at=maker.created_at if maker else claim.created_at,
+            run_id=maker.id if maker else claim.run_id,
             node_name=self._settings.receiver.ae_title,
             node_serial=self._settings.receiver.ae_title,
             software_version=version("hepanode"),
         )
         with stages.stage("results"):
-            objects = self._build(context, claim, findings, paths, stages)
-        record = snapshot(findings, lineage.version, analysis)
+            objects = self._build(context, claim, findings, paths, stages, made)
+        if made:
+            return self._commit(claim, lineage.key, lineage.version, [], repeats, stages)
+        record = snapshot(findings, lineage.version, analysis, claim.prompts, factors)
         return self._commit(claim, lineage.key, lineage.version, objects, record, stages)
 
     def _stored(self, claim: Claim) -> list[StoredInstance]:
@@ -134,8 +139,13 @@ class Performer:
         findings: StudyFindings,
         paths: Mapping[str, Path],
         stages: Stages,
+        known: Sequence[Result],
     ) -> list[NewResult]:
-        """Build the result objects and store each as soon as it exists."""
+        """Build the result objects and store each as soon as it exists.
+
+        known : what is on record of them, a file of which was lost: nothing else may take its UID
+        """
+        recorded = {one.sop_instance_uid: one for one in known}
 
         pointed = {lesion.frame: lesion.prompt.inside for lesion in findings.prompted}
         if findings.hepatorenal is not None:
@@ -151,6 +161,8 @@ class Performer:
         made = []
         for built in build(context, findings, read_headers(paths), source_of):
             content = encode(built)
+            if recorded:
+                _refuse_another(recorded.get(built.sop_instance_uid), built, content)
             with stages.stage("store"):
                 path = self._store.write_result(
                     claim.study_instance_uid, built.sop_instance_uid, content
@@ -163,9 +175,18 @@ class Performer:
                     sop_instance_uid=built.sop_instance_uid,
                     path=path,
                     size=len(content),
+                    sha256=hashlib.sha256(content).hexdigest(),
                 )
             )
         return made
+
+    def _is_whole(self, result: Result) -> bool:
+        """Whether the file of a recorded result is as it was made."""
+        try:
+            self._store.read_result(result.path, result.size, result.sha256)
+        except StorageError:
+            return False
+        return True
 
     def _commit(
         self,
@@ -185,6 +206,17 @@ class Performer:
             destinations={one.name: one.kinds for one in self._settings.destinations},
             snapshot=record,
             timings=stages.seconds,
+        )
+
+
+def _refuse_another(result: Result | None, built: ResultObject, content: bytes) -> None:
+    """Raises ResultError when ``content`` is not what was made under this UID before."""
+    digest = hashlib.sha256(content).hexdigest()
+    if result is None or result.size != len(content) or result.sha256 not in ("", digest):
+        raise ResultError(
+            f"files of results are missing or changed, and the {built.kind} "
+            f"{built.sop_instance_uid} that is made now is not the one that was made before, as "
+            "after an update of the program: bring the files back from a backup or the PACS"
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from node import tracking
 from node.settings import Analysis
 from workers.answer import study_answer
 from workers.findings import (
@@ -15,11 +17,18 @@ from workers.findings import (
     PromptedLesion,
     StudyFindings,
 )
-from workers.key import analysis_settings
+from workers.key import analysis_settings, code
 
 
-def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[str, Any]:
-    """Every frame used, every frame dropped and why, models, settings and findings; no pixels.
+def snapshot(
+    findings: StudyFindings,
+    version: int,
+    settings: Analysis,
+    prompts: Sequence[tracking.Prompt] = (),
+    factors: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """All that the key is made of, and the findings: every frame used, every frame dropped and why,
+    prompts, factors, models, settings and code; no pixels.
 
     As JSON has it: None where a model gave no number, for PostgreSQL refuses NaN and infinity.
     """
@@ -36,9 +45,12 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
         "version": version,
         "frames": [asdict(frame) for frame in findings.frames],
         "dropped": [asdict(drop) for drop in findings.dropped],
+        "prompts": [_given(one) for one in prompts],
+        "factors": dict(factors or {}),
         "models": {name: asdict(model) for name, model in models.items() if model}
         | {f"region {model.name}": asdict(model) for model in findings.region_models},
         "settings": analysis_settings(settings),
+        "code": code(),
         "findings": {
             "readings": [
                 {
@@ -61,6 +73,17 @@ def snapshot(findings: StudyFindings, version: int, settings: Analysis) -> dict[
     }
     finite: dict[str, Any] = _finite(record)
     return finite
+
+
+def _given(prompt: tracking.Prompt) -> dict[str, Any]:
+    return {
+        "id": prompt.id,
+        "sop_instance_uid": prompt.sop_instance_uid,
+        "frame": prompt.frame,
+        "kind": prompt.kind,
+        "coordinates": prompt.coordinates,
+        "stands": prompt.taken_back_at is None,
+    }
 
 
 def _answer(findings: StudyFindings) -> dict[str, Any] | None:

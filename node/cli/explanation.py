@@ -26,6 +26,7 @@ def print_explanation(run: Run, maker: Run, results: Sequence[Result]) -> None:
     frames = snapshot.get("frames", [])
     _frames_used(frames)
     _frames_dropped(snapshot.get("dropped", []), {f["sop_instance_uid"] for f in frames})
+    _asked(snapshot.get("prompts", []), snapshot.get("factors", {}))
     _models(snapshot.get("models", {}))
     heading("findings")
     print_findings(snapshot.get("findings", {}), readings=True)
@@ -33,8 +34,12 @@ def print_explanation(run: Run, maker: Run, results: Sequence[Result]) -> None:
         heading("notes")
         for note in notes:
             say(f"  {note}")
-    heading("settings")
-    fields((f"  {name}", str(value)) for name, value in snapshot.get("settings", {}).items())
+    heading("settings and code")
+    fields(
+        (f"  {name}", str(value))
+        for part in ("settings", "code")
+        for name, value in snapshot.get(part, {}).items()
+    )
     heading(f"{plural(len(results), 'result')}, version {snapshot.get('version', '?')}")
     print_results(results)
 
@@ -67,6 +72,21 @@ def _frames_dropped(dropped: Sequence[Mapping[str, Any]], used: Collection[str])
     heading("not used" if rows else "nothing was left out")
     if rows:
         table(("FRAMES", "SOP INSTANCE UID", "WHY"), rows)
+
+
+def _asked(prompts: Sequence[Mapping[str, Any]], factors: Mapping[str, float]) -> None:
+    """What the run read beside frames."""
+    if prompts:
+        heading(f"{plural(len(prompts), 'prompt')} of an operator")
+    for one in prompts:
+        say(
+            f"  prompt {one['id']}: {place(one['kind'], one['coordinates'])}, "
+            f"frame {one['frame']} of {one['sop_instance_uid']}"
+            + ("" if one["stands"] else ", taken back")
+        )
+    if factors:
+        heading("clinical factors, as numbers")
+        fields((f"  {name}", f"{value:g}") for name, value in factors.items())
 
 
 def because(reason: str, detail: str = "") -> str:

@@ -67,8 +67,12 @@ def heading(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """``value`` as JSON on standard output; dataclasses as objects, times in ISO 8601."""
-    json.dump(value, sys.stdout, indent=2, default=_plain, ensure_ascii=False)
-    print()
+    sys.stdout.write(as_text(value))
+
+
+def as_text(value: Any) -> str:
+    """``value`` as JSON, with a line end."""
+    return json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

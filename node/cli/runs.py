@@ -21,7 +21,7 @@ from node.cli.output import (
 from node.cli.session import Json, Session, command, noun
 
 if TYPE_CHECKING:
-    from node.tracking import Run
+    from node.tracking import Database, Result, Run
 
 app = noun("runs", "The runs: one analysis of one study each.")
 
@@ -136,6 +136,7 @@ def run_fields(run: Run) -> list[tuple[str, str]]:
         ("worker", run.worker or ""),
         ("started", moment(run.started_at)),
         ("finished", moment(run.finished_at)),
+        ("took", took(run) if run.finished_at else ""),
         ("stages", ", ".join(f"{name} {duration(s)}" for name, s in timings.items())),
         ("result key", run.result_key or ""),
     ]
@@ -146,14 +147,12 @@ def explain(session: Session, id: RunId, json: Json = False) -> None:
     """Explain a run: every frame used or not and why, models, findings, times and results."""
     from node import tracking
     from node.cli.explanation import print_explanation
+    from node.cli.provenance import recorded
 
     with session.database() as db:
         run = tracking.runs.get(db, id)
         results = tracking.results.of_key(db, run.result_key) if run.result_key else ()
-        maker = run  # a run over what was analysed before has no snapshot of its own
-        if "frames" not in (run.snapshot or {}) and results and results[0].run_id != id:
-            maker = tracking.runs.get(db, results[0].run_id)
-    snapshot = maker.snapshot or {}
+        maker = maker_of(db, run, results)
     if json:
         print_json(
             {
@@ -166,20 +165,19 @@ def explain(session: Session, id: RunId, json: Json = False) -> None:
                 "made_by_run": maker.id,
                 "result_key": run.result_key,
                 "timings": run.timings or {},
-                **{
-                    name: snapshot.get(name, empty)
-                    for name, empty in (
-                        ("version", None),
-                        ("frames", []),
-                        ("dropped", []),
-                        ("models", {}),
-                        ("settings", {}),
-                        ("findings", {}),
-                        ("notes", []),
-                    )
-                },
+                **recorded(maker.snapshot),
                 "results": results,
             }
         )
         return
     print_explanation(run, maker, results)
+
+
+def maker_of(db: Database, run: Run, results: Sequence[Result]) -> Run:
+    """The run whose snapshot explains ``results``, those of ``run``: one over what was analysed
+    before has none of its own."""
+    from node import tracking
+
+    if "frames" not in (run.snapshot or {}) and results and results[0].run_id != run.id:
+        return tracking.runs.get(db, results[0].run_id)
+    return run

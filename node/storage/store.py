@@ -119,6 +119,25 @@ class InstanceStore:
             raise StorageError(f"result {relative} cannot be written: {error}") from error
         return relative
 
+    def read_result(self, relative: str, size: int | None = None, sha256: str = "") -> bytes:
+        """The file of a result object, as it was made: with this size and digest, where known.
+
+        Raises StorageError when it is missing, cannot be read or has another content.
+        """
+        try:
+            content = self.path(relative).read_bytes()
+        except FileNotFoundError as error:
+            raise StorageError(f"the file {relative} is missing") from error
+        except OSError as error:
+            raise StorageError(f"the file {relative} cannot be read: {error.strerror}") from error
+        other = f"the file {relative} is not as it was made:"
+        if size not in (None, len(content)):
+            raise StorageError(f"{other} it has {len(content)} bytes, not {size}")
+        found = hashlib.sha256(content).hexdigest()
+        if sha256 not in ("", found):
+            raise StorageError(f"{other} its SHA-256 is {found}, not {sha256}")
+        return content
+
     def _place(self, incoming: Incoming, target: Path) -> bool:
         """link(2) fails when the name is taken: unlike a rename, it never replaces a file."""
         incoming.sync()

@@ -136,7 +136,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class NewResult:
-    """A result object that lies in storage and waits to be recorded."""
+    """A result object that lies in storage and waits to be recorded. ``sha256``: of its file."""
 
     kind: str
     sop_class_uid: str
@@ -144,10 +144,13 @@ class NewResult:
     sop_instance_uid: str
     path: str
     size: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
+    """``sha256``: of the file as it was made; empty in records from before there was any."""
+
     id: int
     study_instance_uid: str
     run_id: int
@@ -159,6 +162,7 @@ class Result:
     sop_instance_uid: str
     path: str
     size: int
+    sha256: str
     created_at: datetime
 
 

@@ -16,7 +16,7 @@ from node.tracking.records import Claim, NewResult, Result
 from node.tracking.runs import held_by
 from node.tracking.schema import deliveries, results, runs, studies
 
-_COLUMNS = [
+COLUMNS = [
     studies.c.study_instance_uid,
     *(results.c[name] for name in Result.__dataclass_fields__ if name != "study_instance_uid"),
 ]
@@ -161,7 +161,7 @@ def of_key(db: Database, result_key: str) -> tuple[Result, ...]:
 def _select(db: Database, condition: sa.ColumnElement[bool]) -> tuple[Result, ...]:
     with db.reading() as connection:
         rows = connection.execute(
-            sa.select(*_COLUMNS)
+            sa.select(*COLUMNS)
             .join(studies)
             .where(condition)
             .order_by(results.c.version, results.c.position)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0006"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0007"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -156,6 +156,7 @@ results = Table(
     Column("sop_instance_uid", String(64), nullable=False, unique=True),
     Column("path", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False, server_default=""),  # of the file; "": made before
     Column("created_at", UTCDateTime, nullable=False),
 )
 

@@ -17,6 +17,7 @@ from node.cli import main
 from node.tracking import Database
 from tests import peers
 from tests.cli.records import Night, fill
+from tests.cli.versions import Versions, two_versions
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def filled(
+def emptied(
     request: pytest.FixtureRequest, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Node, Night]:
-    """The node after a busy night (tests.cli.records)."""
+) -> Iterator[tuple[Node, Database]]:
+    """The node and its database, which holds nothing, not even tables."""
     is_sqlite = request.param == "sqlite"
     url = f"sqlite:///{tmp_path / 'n.sqlite'}" if is_sqlite else request.getfixturevalue("postgres")
     monkeypatch.setenv("HEPANODE_DATABASE__URL", url)
@@ -98,9 +99,22 @@ def filled(
         with db.writing() as connection:
             connection.execute(sa.text("DROP SCHEMA public CASCADE"))
             connection.execute(sa.text("CREATE SCHEMA public"))
-    night = fill(db)
+    yield node, db
     db.dispose()
-    return node, night
+
+
+@pytest.fixture
+def filled(emptied: tuple[Node, Database]) -> tuple[Node, Night]:
+    """The node after a busy night (tests.cli.records)."""
+    node, db = emptied
+    return node, fill(db)
+
+
+@pytest.fixture
+def versioned(emptied: tuple[Node, Database], tmp_path: Path) -> tuple[Node, Versions]:
+    """The node with two versions of one study, and a study without results (tests.cli.versions)."""
+    node, db = emptied
+    return node, two_versions(db, tmp_path / "data")
 
 
 @pytest.fixture(scope="session")

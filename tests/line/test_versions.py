@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from node.tracking import Result, instances
 from tests.bundles import write_bundles
@@ -16,6 +20,7 @@ from tests.line.modality import new_study, store, study_of, uid_of
 from tests.line.node import Node, running
 from tests.line.outcome import assert_pacs_agrees, at_pacs, reports
 from tests.orthanc import Orthanc, orthanc
+from tests.peers import require
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -138,3 +143,53 @@ def test_results_that_come_back_are_stored_and_not_read(site: Site, tmp_path: Pa
     assert [run for run in site.node.runs() if run.study_instance_uid == study] == [runs[-1]]
     reprocess(site, study)
     assert site.node.results(study) == made
+
+
+def test_versions_are_shown_compared_and_exported_as_the_pacs_has_them(
+    site: Site, tmp_path: Path
+) -> None:
+    require("dcmtk")
+    early, late = new_study(tmp_path / "study", images=2)
+    study = read(site, [early])
+    write_bundles(site.bundles, seed=4, version="0.0.4")
+    read(site, [late])
+    old, new = reports(site.node, study)
+
+    shown = answer(site, "results", "show", old.sop_instance_uid)
+    assert {one["sop_instance_uid"] for one in shown["frames"]} == {uid_of(early)}
+    assert shown["run"]["id"] == old.run_id
+    assert [one["sop_instance_uid"] for one in shown["successors"]] == [new.sop_instance_uid]
+    assert {(one["state"], one["sop_instance_uid"]) for one in shown["deliveries"]} == {
+        ("sent", old.sop_instance_uid)
+    }
+
+    found = answer(site, "results", "diff", old.sop_instance_uid, str(new.run_id))
+    assert uid_of(late) in {one["sop_instance_uid"] for one in found["frames"]}
+    assert "lesion" in {one["what"] for one in found["models"]}
+    assert (found["settings"], found["code"]) == ([], [])
+    assert f"lesion, frame 1 of {uid_of(late)}" in {one["what"] for one in found["findings"]}
+
+    out = tmp_path / "out"
+    files = answer(site, "results", "export", study, "--out", str(out))["files"]
+    made = {one.sop_instance_uid: one for one in site.node.results(study)}
+    assert len(files) == len(made)
+    for name in files:
+        dataset = dcmread(out / name)
+        result = made.pop(str(dataset.SOPInstanceUID))
+        content = (out / name).read_bytes()
+        assert content == (site.node.settings.data / result.path).read_bytes()
+        assert dataset == at_pacs(site.pacs, result)
+        dumped = subprocess.run(
+            ["dcmdump", str(out / name)], capture_output=True, text=True, check=False
+        )
+        assert (dumped.returncode, dumped.stderr) == (0, "")
+        assert str(dataset.PatientName) not in name
+    assert not made
+    assert str(dataset.PatientName) not in (out / "manifest.json").read_text()
+
+
+def answer(site: Site, *arguments: str) -> Any:
+    """What a command of the node prints as JSON."""
+    done = site.node.cli(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -9,6 +9,7 @@ import pytest
 from pydicom import dcmread
 
 from models.installation import install
+from node.errors import ResultError
 from node.settings import Analysis, Destination, Settings, Storage
 from node.tracking import (
     Claim,
@@ -133,6 +134,36 @@ def test_the_same_input_again_commits_nothing_new(
     assert again.snapshot == {"repeats": first.result_key}
     assert results.of_study(db, uid) == made
     assert deliveries.list_deliveries(db) == waiting
+
+
+def test_files_of_results_that_were_lost_or_changed_are_made_again_byte_for_byte(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    uid, performer = received(), Performer(settings, db)
+    assert performer.perform(next_claim(db, uid), Stages())
+    made = results.of_study(db, uid)
+    before = {one.path: (settings.data / one.path).read_bytes() for one in made}
+    (settings.data / made[0].path).unlink()
+    (settings.data / made[-1].path).write_bytes(b"something else")
+    assert performer.perform(next_claim(db, uid), Stages())
+    assert {one.path: (settings.data / one.path).read_bytes() for one in made} == before
+    assert results.of_study(db, uid) == made
+    assert len(deliveries.list_deliveries(db)) == len(made) + 1
+
+
+def test_a_lost_file_is_not_replaced_by_one_that_says_something_else(
+    db: Database, settings: Settings, received: Callable[[], str]
+) -> None:
+    """The AE title is in every object, and not in the key."""
+    uid = received()
+    assert Performer(settings, db).perform(next_claim(db, uid), Stages())
+    lost = results.of_study(db, uid)[0]
+    (settings.data / lost.path).unlink()
+    renamed = settings.receiver.model_copy(update={"ae_title": "RENAMED"})
+    other = Performer(settings.model_copy(update={"receiver": renamed}), db)
+    with pytest.raises(ResultError, match=lost.sop_instance_uid):
+        other.perform(next_claim(db, uid), Stages())
+    assert not (settings.data / lost.path).exists()
 
 
 def test_a_worker_that_lost_its_lease_commits_nothing_and_the_next_makes_the_same_objects(

@@ -161,14 +161,14 @@ def _table(inputs: ResultInputs, lesions: Sequence[LesionFinding]) -> Block:
     heads = ("", "image", "size", "lesion", *(f"malignant,\n{_short(name)}" for name in readers))
     rows = []
     for one in lesions[:ROWS]:
-        said, lesion = _malignancies(one), one.probabilities.get("lesion")
+        said = _malignancies(one)
         rows.append(
             (
                 _name(one),
                 plain(_place(inputs, one)),
                 one.diameters.words if one.diameters else "not measured",
-                "given" if lesion is None else f"{lesion:.0%}",
-                *(f"{said[name]:.0%}" if name in said else "-" for name in readers),
+                _share(one.probabilities["lesion"]) if "lesion" in one.probabilities else "given",
+                *(_share(said.get(name, math.nan)) for name in readers),
             )
         )
     return Table(heads, tuple(rows))
@@ -189,11 +189,12 @@ def _malignancies(lesion: LesionFinding) -> dict[str, float]:
     """By model, of those that give one."""
     said = {lesion.model.name: lesion.probabilities}
     said |= {one.model.name: one.probabilities for one in lesion.readings}
-    return {
-        name: row[_MALIGNANT]
-        for name, row in said.items()
-        if math.isfinite(row.get(_MALIGNANT, math.nan))
-    }
+    return {name: row[_MALIGNANT] for name, row in said.items() if _MALIGNANT in row}
+
+
+def _share(p: float) -> str:
+    """A dash for what is not there, or no number."""
+    return f"{p:.0%}" if math.isfinite(p) else "-"
 
 
 def _fat(findings: StudyFindings) -> Iterator[Block]:
@@ -210,7 +211,8 @@ def _fat(findings: StudyFindings) -> Iterator[Block]:
             ]
             yield Words(tuple(lines), heading="Hepatorenal index")
             yield _percent(fat, (low, high))
-    if (several := findings.fat) is not None:
+    several = findings.fat
+    if several is not None and math.isfinite(several.fat_percent):
         views = ", ".join(several.views) or "no known view"
         lines = [
             f"Fat fraction {several.fat_percent:.0f}%, from {views}.",
@@ -222,12 +224,12 @@ def _fat(findings: StudyFindings) -> Iterator[Block]:
 
 
 def _at_least(p_5: float, p_10: float) -> str:
-    return f"Probability of 5% or more: {p_5:.0%}, of 10% or more: {p_10:.0%}."
+    return f"Probability of 5% or more: {_share(p_5)}, of 10% or more: {_share(p_10)}."
 
 
 def _percent(value: float, interval: tuple[float, float] | None) -> Scale:
     """To 40 %, or as far as needed."""
-    end = max(40.0, 10 * math.ceil(max(value, *(interval or ())) / 10 if interval else value / 10))
+    end = max(40.0, 10.0 * math.ceil(max(value, *(interval or (value,))) / 10))
     return Scale((0.0, end), (0, 5, 10, 20, 30, end), value, interval, "%")
 
 

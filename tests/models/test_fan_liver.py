@@ -225,7 +225,8 @@ def test_each_frame_is_averaged_with_its_own_mirror_image() -> None:
     system = FanLiver(Ramp(), "efficientnet_lite0")  # type: ignore[arg-type]
     for frame, anatomy in zip(frames, system.read(frames), strict=True):
         window = seen_window(frame)
-        grey = standardised(prepare(frame, window), BACKBONES["efficientnet_lite0"])
+        row = BACKBONES["efficientnet_lite0"]
+        grey = standardised(prepare(frame, window), row.mean, row.std)
         ramp = np.linspace(0, 2, 76, dtype=np.float32)
         own, mirrored = (expit(each[::4, ::4] * ramp) for each in (grey, grey[:, ::-1]))
         expected = spread((own + mirrored[:, ::-1]) / 2, window, (frame.shape[0], frame.shape[1]))

@@ -9,12 +9,13 @@ from models.backbones import BACKBONES, build_backbone
 from models.errors import ImageError, TrainingError
 from models.evaluation.metrics import bootstrap
 from models.evaluation.shapes import disc_mask, ellipse_mask
+from models.images import standardised
 from models.images.outlines import mask_box
 from models.images.overlap import jaccard
 from models.lesion.clicks import Prompt, box_clicks, distance_map
 from models.lesion.joint import JointSegmenter, lesion_at
 from models.lesion.joint_network import JointNetwork, JointOutput, Shape
-from models.lesion.joint_views import Framing, View, standardised
+from models.lesion.joint_views import Framing, View
 from models.simulation import simulate_frame
 from models.stages import SLICES, build_stages, imagenet_stages
 
@@ -201,7 +202,8 @@ def test_each_look_is_averaged_with_its_own_mirror_image() -> None:
     ramp = np.linspace(0, 2, 64, dtype=np.float32)
     for box, reading in zip(boxes, readings, strict=True):
         view = framing.of_box(box)
-        grey = standardised(view.cut(image), BACKBONES["efficientnet_lite0"])
+        row = BACKBONES["efficientnet_lite0"]
+        grey = standardised(view.cut(image), row.mean, row.std)
         own, mirrored = grey * ramp, grey[:, ::-1] * ramp
         expected = view.spread((expit(own) + expit(mirrored)[:, ::-1]) / 2, (480, 640))
         assert reading.probability == pytest.approx(expected, abs=1e-5)

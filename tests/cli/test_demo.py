@@ -41,13 +41,14 @@ def test_a_simulated_study_comes_back_as_report_and_heatmaps(tmp_path: Path) -> 
     assert told["problems"] == []
     kinds = [result["kind"] for result in told["results"]]
     assert kinds.count("report") == 1
+    assert kinds.count("summary") == 1
     assert "heatmap" in kinds
     for result in told["results"]:
         stored = dcmread(result["path"])
         assert stored.SOPInstanceUID == result["sop_instance_uid"]
         assert stored.SOPClassUID == result["sop_class"]
         assert stored.StudyInstanceUID == told["study"]
-        if result["kind"] == "heatmap":
+        if result["kind"] in ("heatmap", "summary"):
             with Image.open(result["preview"]) as preview:
                 assert preview.size == (stored.Columns, stored.Rows)
     assert {"simulate", "start", "send", "work", "total", "delivery"} <= set(told["seconds"])

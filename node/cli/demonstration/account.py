@@ -12,6 +12,7 @@ from node.cli.demonstration.pacs import Pacs
 from node.tracking import Database, Delivery, Result, Run
 
 _ENDED = ("done", "failed", "quarantined")
+_PICTURES = {"heatmap", "summary"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _reason(held: str, run: Run | None) -> str:
 
 @dataclass(frozen=True)
 class Arrived:
-    """A result object that the PACS has; ``preview`` is the picture made of a heatmap."""
+    """A result object that the PACS has; ``preview`` is the picture that it holds, if it does."""
 
     kind: str
     sop_class: str
@@ -116,7 +117,7 @@ def account_for(state: StudyState, pacs: Pacs, previews: Path) -> StudyAccount:
             problems.append(f"{result.kind} {result.sop_instance_uid} is not at the PACS")
             problems += _answers(state.deliveries, result.sop_instance_uid)
             continue
-        picture = _preview(path, previews) if result.kind == "heatmap" else None
+        picture = _preview(path, previews, result.kind) if result.kind in _PICTURES else None
         arrived.append(
             Arrived(result.kind, result.sop_class_uid, result.sop_instance_uid, path, picture)
         )
@@ -142,14 +143,14 @@ def _answers(deliveries: Sequence[Delivery], sop_instance_uid: str) -> list[str]
     return [d.last_error for d in deliveries if d.sop_instance_uid == sop_instance_uid]
 
 
-def _preview(path: Path, folder: Path) -> Path:
+def _preview(path: Path, folder: Path, kind: str) -> Path:
     """The capture's pixels as a PNG picture."""
     from PIL import Image
     from pydicom import dcmread
 
     capture = dcmread(path)
-    number = len(list(folder.glob("*.png"))) + 1
-    target = folder / f"heatmap-{number:02}.png"
+    number = len(list(folder.glob(f"{kind}-*.png"))) + 1
+    target = folder / f"{kind}-{number:02}.png"
     Image.fromarray(capture.pixel_array).save(target)
     return target
 

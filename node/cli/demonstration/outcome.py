@@ -70,7 +70,7 @@ class Outcome:
                 )
             for result in account.arrived:
                 if result.preview:
-                    say(f"  heatmap as a picture: {result.preview}")
+                    say(f"  {result.kind} as a picture: {result.preview}")
             if account.seconds:
                 stages = (f"{name} {duration(s)}" for name, s in account.seconds.items())
                 say(f"  {', '.join(stages)}")

@@ -19,6 +19,7 @@ from models.lesion.preprocessing import SIZE, prepare
 from models.platt import Platt, intervals
 from models.weights import fill, read_weights
 
+PRESENCE = "lesion"
 _BATCH = 4
 
 
@@ -59,7 +60,7 @@ class AttentionDetector:
     """Reads B-mode images of the liver; made by ``load`` from a bundle.
 
     A label's logit is the mean over the members that speak for it, the attention the mean over
-    all, on the grid of the first.
+    those that say whether there is a lesion.
     """
 
     def __init__(self, members: Sequence[Member], bundle: Bundle, device: str) -> None:
@@ -131,7 +132,7 @@ class AttentionDetector:
             maps.append(local.cpu())
         logits = total / voices
         probabilities = torch.sigmoid(logits * self._slope + self._intercept)
-        attention = mean_attention(maps).numpy()
+        attention = mean_attention(maps, [member.labels for member in self._members]).numpy()
         for number, window in enumerate(windows):
             said = dict(zip(labels, logits[number].tolist(), strict=True))
             yield AttentionReading(
@@ -143,9 +144,14 @@ class AttentionDetector:
             )
 
 
-def mean_attention(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(N, h, w): the mean of several members' maps, on the grid of the first."""
-    first, *others = maps
+def mean_attention(maps: Sequence[torch.Tensor], labels: Sequence[Sequence[str]]) -> torch.Tensor:
+    """(N, h, w): the mean of the maps of the members that say whether there is a lesion, of all
+    where none does, on the grid of the first of them.
+
+    labels : what each member speaks for.
+    """
+    presence = [own for own, spoken in zip(maps, labels, strict=True) if PRESENCE in spoken]
+    first, *others = presence or maps
     shape = (first.shape[1], first.shape[2])
     resized = [functional.adaptive_avg_pool2d(each[:, None], shape)[:, 0] for each in others]
     return torch.stack([first, *resized]).mean(dim=0)

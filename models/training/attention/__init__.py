@@ -307,7 +307,7 @@ def _read(
         total[:, places] += logits
         voices[places] += 1
         maps.append(local)
-    return total / voices, mean_attention(maps)
+    return total / voices, mean_attention(maps, [member.labels for member in fitted])
 
 
 def _known(

@@ -122,6 +122,7 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "mixup": recipe.mixup,
         "varied_echoes": recipe.varied,
         "without_fan_mask": recipe.unmasked,
+        "speaks_for": list(recipe.speaks) or "all",
         "best_weights_per_task": recipe.best_per_task,
     }
 

@@ -15,15 +15,14 @@ from models.lesion.preprocessing import prepare
 from models.training.attention.augmentation import Batch
 from models.training.options import Options
 
-LABELS = (
-    "lesion",
-    "malignant",
+TYPES = (
     "haemangioma",
     "hepatocellular carcinoma",
     "focal nodular hyperplasia",
     "cyst",
     "metastasis",
 )
+LABELS = ("lesion", "malignant", *TYPES)
 """The seven heads of paper 1, in its order. A head without labels does not exist."""
 
 

@@ -119,8 +119,8 @@ def _answer(inputs: ResultInputs) -> tuple[str, ...]:
 
 def _name(lesion: LesionFinding) -> str:
     """Short, for the corner of a picture and for the table: '1', or 'P5' of prompt 5."""
-    number = lesion.tracking_id.split()[-1]
-    return f"P{number}" if isinstance(lesion, PromptedLesion) else number
+    number = (lesion.tracking_id.split() or ["-"])[-1]
+    return plain(f"P{number}" if isinstance(lesion, PromptedLesion) else number)
 
 
 def _thumbnails(inputs: ResultInputs) -> Iterator[Thumbnail]:

@@ -59,14 +59,18 @@ def point_at(dataset: Dataset, frames: Iterable[FrameRef], headers: Mapping[str,
         dataset.SourceImageSequence = references
 
 
+def numbers_of(frame: FrameRef, headers: Mapping[str, Dataset]) -> tuple[str, str]:
+    """Series and Instance Number of a frame's source, empty where it has none."""
+    source = headers.get(frame.sop_instance_uid)
+    if source is None:
+        return "", ""
+    return header.read(source, "SeriesNumber"), header.read(source, "InstanceNumber")
+
+
 def place_of(frame: FrameRef, headers: Mapping[str, Dataset]) -> str:
     """Where to find a frame: the numbers that a viewer shows beside it."""
-    source = headers.get(frame.sop_instance_uid)
-    numbers = {
-        word: header.read(source, keyword) if source is not None else ""
-        for word, keyword in (("series", "SeriesNumber"), ("image", "InstanceNumber"))
-    }
-    parts = [f"{word} {number}" for word, number in numbers.items() if number]
+    named = zip(("series", "image"), numbers_of(frame, headers), strict=True)
+    parts = [f"{word} {number}" for word, number in named if number]
     if frame.number_of_frames > 1 or not parts:
         parts.append(f"frame {frame.number} of {frame.number_of_frames}")
     return ", ".join(parts)

@@ -17,7 +17,7 @@ from workers.findings import FrameRef, StudyFindings
 from workers.results import header, heatmap, report, segmentation, summary
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
 
-_KEPT = 8
+_KEPT = 16
 """Whole frames that are kept: the summary shows again what the heatmaps were drawn on."""
 
 Builder = Callable[[ResultContext, ResultInputs], Iterator[ResultObject]]

@@ -22,6 +22,7 @@ from workers.results.capture import (
     INVESTIGATIONAL,
     WARNING,
     describe_capture,
+    numbers_of,
     place_of,
     point_at,
 )
@@ -175,10 +176,10 @@ def _table(inputs: ResultInputs, lesions: Sequence[LesionFinding]) -> Block:
 
 
 def _place(inputs: ResultInputs, lesion: LesionFinding) -> str:
-    said = place_of(lesion.frame, inputs.headers)
-    for word, short in (("series ", ""), (", image ", "/"), (", frame ", " f"), (" of ", "/")):
-        said = said.replace(word, short)
-    return said
+    """Series and image, and the frame of a loop: '2/7 f12'."""
+    frame = lesion.frame
+    image = "/".join(number or "-" for number in numbers_of(frame, inputs.headers))
+    return f"{image} f{frame.number}" if frame.number_of_frames > 1 else image
 
 
 def _short(name: str) -> str:

@@ -41,7 +41,7 @@ def _recipe(title: str, *, segments: bool = True, classifies: bool = True) -> Re
         adaptive=True,
         rate=7e-4,
         decay=1e-2,
-        epochs=24,
+        epochs=40,
     )
 
 

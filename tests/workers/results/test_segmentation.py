@@ -41,8 +41,8 @@ def made(
     """Findings, segmentation and report of a prompt in one frame."""
     findings = prompted_of(frame_of(header, number), (pixels.shape[0], pixels.shape[1]))
     results = list(build(context, findings, by_uid(header), lambda _: pixels))
-    assert [result.kind for result in results] == ["heatmap", "segmentation", "summary", "report"]
-    return findings, results[1], results[3]
+    (segmentation,) = segmentations_of(results)
+    return findings, segmentation, results[-1]
 
 
 def of_file(

@@ -1,5 +1,7 @@
-"""The pictures of heatmap and summary: arrays and text in, one RGB array out; nothing of DICOM."""
+"""The pictures of heatmap and summary: arrays and text in, one RGB array or PDF out; nothing
+of DICOM."""
 
+from workers.results.picture.document import write_document
 from workers.results.picture.marks import Marks
 from workers.results.picture.page import Labels, draw
 from workers.results.picture.sheet import (
@@ -25,4 +27,5 @@ __all__ = [
     "Words",
     "draw",
     "draw_sheet",
+    "write_document",
 ]

@@ -5,9 +5,9 @@ Words are at least 11 pixels high when the sheet is shown 512 pixels wide, as on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ SIZE = 28
 MARGIN = 32
 _GAP = 24
 _LINE = round(1.4 * SIZE)
-_RULE = (70, 70, 70)
-_BAR = (105, 105, 105)
+RULE = (70, 70, 70)
+BAR = (105, 105, 105)
 
 
 class Block(Protocol):
@@ -47,12 +47,24 @@ class Thumbnail:
     caption: str
 
 
-class Sheet:
-    """A page that grows."""
+class Pen(Protocol):
+    """The little of Pillow's ImageDraw that blocks draw with."""
 
-    def __init__(self) -> None:
-        self.image = Image.new("RGB", (WIDTH, 4 * WIDTH), BACKGROUND)
-        self.pen = ImageDraw.Draw(self.image)
+    def text(
+        self, xy: Any, text: Any, fill: Any = ..., font: Any = ..., anchor: str | None = ...
+    ) -> None: ...
+
+    def line(self, xy: Any, fill: Any = ..., width: int = ...) -> None: ...
+
+    def polygon(self, xy: Any, fill: Any = ...) -> None: ...
+
+
+class Sheet:
+    """A page that grows. paste : puts a picture where its upper left corner is to be."""
+
+    def __init__(self, pen: Pen, paste: Callable[[Image.Image, tuple[int, int]], object]) -> None:
+        self.pen = pen
+        self.paste = paste
         self.y = 0
 
     @property
@@ -61,17 +73,18 @@ class Sheet:
 
     def rule(self) -> None:
         self.y += _GAP
-        self.pen.line([(MARGIN, self.y), (WIDTH - MARGIN, self.y)], fill=_RULE, width=2)
+        self.pen.line([(MARGIN, self.y), (WIDTH - MARGIN, self.y)], fill=RULE, width=2)
         self.y += _GAP // 2
 
 
 def draw_sheet(blocks: Iterable[Block]) -> NDArray[np.uint8]:
     """(rows, 1280, 3) uint8 RGB, as high as the blocks need, at most 5120."""
-    sheet = Sheet()
+    image = Image.new("RGB", (WIDTH, 4 * WIDTH), BACKGROUND)
+    sheet = Sheet(ImageDraw.Draw(image), image.paste)
     for block in blocks:
         block.draw(sheet)
-    height = min(sheet.y + MARGIN, sheet.image.height)
-    return np.asarray(sheet.image.crop((0, 0, WIDTH, height)))
+    height = min(sheet.y + MARGIN, image.height)
+    return np.asarray(image.crop((0, 0, WIDTH, height)))
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class Thumbnails:
             ends = [sheet.y + max(picture.height for picture in pictures)]
             for place, (one, picture) in enumerate(zip(row, pictures, strict=True)):
                 x = MARGIN + place * (width + _GAP)
-                sheet.image.paste(picture, (x, sheet.y))
+                sheet.paste(picture, (x, sheet.y))
                 y = ends[0] + _GAP // 3
                 for line in wrap(one.caption, font(SIZE), width):
                     sheet.pen.text((x, y), line, GREY, font(SIZE))
@@ -183,7 +196,7 @@ class Scale:
         def at(value: float) -> int:
             return round(left + (min(max(value, low), high) - low) / (high - low) * (right - left))
 
-        sheet.pen.line([(left, middle), (right, middle)], fill=_BAR, width=6)
+        sheet.pen.line([(left, middle), (right, middle)], fill=BAR, width=6)
         if self.interval is not None:
             sheet.pen.line([(at(end), middle) for end in self.interval], fill=WHITE, width=6)
         x, half = at(self.value), SIZE // 2

@@ -7,6 +7,7 @@ from workers.results.picture.page import Labels, draw
 from workers.results.picture.sheet import (
     Banner,
     Block,
+    Rulers,
     Scale,
     Table,
     Thumbnail,
@@ -20,6 +21,7 @@ __all__ = [
     "Block",
     "Labels",
     "Marks",
+    "Rulers",
     "Scale",
     "Table",
     "Thumbnail",

@@ -17,7 +17,17 @@ from reportlab.pdfgen.canvas import Canvas
 
 from workers.results.picture.lettering import Font, font
 from workers.results.picture.page import AMBER, GREY, WHITE
-from workers.results.picture.sheet import BAR, MARGIN, RULE, SIZE, WIDTH, Block, Scale, Sheet
+from workers.results.picture.sheet import (
+    BAR,
+    MARGIN,
+    RULE,
+    SIZE,
+    WIDTH,
+    Block,
+    Rulers,
+    Scale,
+    Sheet,
+)
 
 _POINTS = A4[0] / WIDTH
 _BOTTOM = A4[1] / _POINTS - 2 * MARGIN
@@ -64,7 +74,7 @@ def _drawn(blocks: Iterable[Block]) -> list[tuple[int, int, list[_Mark]]]:
     drawn: list[tuple[int, int, list[_Mark]]] = []
     for block in blocks:
         top, paper.marks = sheet.y, []
-        if isinstance(block, Scale) and drawn:
+        if isinstance(block, Scale | Rulers) and drawn:
             top, _, paper.marks = drawn.pop()
         block.draw(sheet)
         drawn.append((top, sheet.y, paper.marks))

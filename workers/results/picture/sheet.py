@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from workers.findings import Point
+from workers.findings import Point, Ruler
 from workers.results.picture.lettering import font, wrap
 from workers.results.picture.outline import draw_outline
 from workers.results.picture.page import AMBER, BACKGROUND, GREY, WHITE
@@ -179,6 +179,39 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Rulers:
+    """Rulers one below the other, of one length, with their names beside them: a nomogram."""
+
+    rulers: tuple[Ruler, ...]
+
+    def draw(self, sheet: Sheet) -> None:
+        face = font(SIZE)
+        widest = max(face.getlength(ruler.name) for ruler in self.rulers)
+        left = MARGIN + round(min(widest, 0.5 * sheet.room)) + 2 * SIZE
+        for ruler in self.rulers:
+            middle = sheet.y + SIZE
+            sheet.pen.text((MARGIN, middle), ruler.name, GREY, face, anchor="lm")
+            self._draw(sheet, ruler, left, middle)
+            sheet.y = middle + 14 + round(1.2 * SIZE)
+
+    def _draw(self, sheet: Sheet, ruler: Ruler, left: int, middle: int) -> None:
+        """A tick that would touch the one before is drawn without its words."""
+        face, length = font(SIZE), WIDTH - MARGIN - SIZE - left
+        places = [(left + round(place * length), words) for place, words in sorted(ruler.ticks)]
+        if places:
+            sheet.pen.line([(places[0][0], middle), (places[-1][0], middle)], fill=BAR, width=6)
+        free = 0.0
+        for x, words in places:
+            sheet.pen.line([(x, middle - 8), (x, middle + 8)], fill=WHITE, width=3)
+            half = face.getlength(words) / 2
+            if x - half >= free:
+                sheet.pen.text((x, middle + 12), words, WHITE, face, anchor="mt")
+                free = x + half + SIZE / 3
+        if ruler.place is not None:
+            _pointer(sheet, left + round(min(max(ruler.place, 0.0), 1.0) * length), middle)
+
+
+@dataclass(frozen=True)
 class Scale:
     """A bar with ``ends`` and ticks at ``marks``: a pointer at the value, white for the interval
     where it has one."""
@@ -199,16 +232,20 @@ class Scale:
         sheet.pen.line([(left, middle), (right, middle)], fill=BAR, width=6)
         if self.interval is not None:
             sheet.pen.line([(at(end), middle) for end in self.interval], fill=WHITE, width=6)
-        x, half = at(self.value), SIZE // 2
-        sheet.pen.polygon(
-            [(x, middle - 4), (x - half, middle - SIZE), (x + half, middle - SIZE)], fill=AMBER
-        )
+        _pointer(sheet, at(self.value), middle)
         for mark in self.marks:
             tick = at(mark)
             sheet.pen.line([(tick, middle - 10), (tick, middle + 10)], fill=WHITE, width=3)
             label = f"{mark:g}{self.unit}"
             sheet.pen.text((tick, middle + 14), label, WHITE, font(SIZE), anchor="mt")
         sheet.y = middle + 14 + _LINE
+
+
+def _pointer(sheet: Sheet, x: int, middle: int) -> None:
+    half = SIZE // 2
+    sheet.pen.polygon(
+        [(x, middle - 4), (x - half, middle - SIZE), (x + half, middle - SIZE)], fill=AMBER
+    )
 
 
 def _small(one: Thumbnail, width: int) -> Image.Image:

@@ -190,13 +190,15 @@ class FoundLesion(OutlinedLesion):
     Its ``probabilities`` are the detector's, of the whole frame; the joint system's own is among
     the ``readings``. box : two corners, around the part of the map; mass : mean of the map in it,
     0..1. located_by : the model that made the map. seen_in : the frames of the image in which it
-    was outlined; ``frame`` is the one that shows it best.
+    was outlined; ``frame`` is the one that shows it best. liver : (rows, columns) bool of that
+    whole frame, by the model that made the map; None where it knows no liver there.
     """
 
     box: tuple[Point, Point]
     mass: float
     located_by: ModelIdentity
     seen_in: tuple[FrameRef, ...]
+    liver: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,7 @@ LIVER_ULTRASOUND = standard.LN.USLiverReport
 LIVER = standard.SCT.Liver
 RENAL_CORTEX = Code("50403003", "SCT", "Cortex of kidney")  # pydicom has no part of the kidney
 LESION = standard.SCT.Lesion
+ANATOMICAL_STRUCTURE = standard.SCT.AnatomicalStructure
 ABNORMAL_STRUCTURE = standard.SCT.MorphologicallyAbnormalStructure
 ARTIFICIAL_INTELLIGENCE = standard.DCM.ArtificialIntelligence
 ULTRASOUND = standard.DCM.Ultrasound

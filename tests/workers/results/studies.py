@@ -405,12 +405,15 @@ def paired_of(*frames: FrameRef, calibrated: bool = True, known: bool = True) ->
 
 
 def whole_of(*frames: FrameRef, shape: tuple[int, int]) -> StudyFindings:
-    """All that a study can have: found and prompted lesions, both estimates of fat, every map."""
+    """All that a study can have: found lesions in a liver, a prompted one, both estimates of fat,
+    every map."""
     found, paired = found_of(*frames, shape=shape), paired_of(*frames)
+    liver = np.ones(shape, bool)
     pointed = prompted_of(frames[0], shape)
     fat = findings_of(frames, (0, 0, shape[1], shape[0])).heatmaps[1]
     return replace(
         found,
+        lesions=tuple(replace(one, liver=liver) for one in found.lesions),  # type: ignore[call-arg]
         prompted=pointed.prompted,
         hepatorenal=paired.hepatorenal,
         hepatorenal_model=paired.hepatorenal_model,

@@ -21,8 +21,8 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
     """One document (113000, DCM, "Of Interest") that names the key frames, then the heatmaps; none
     where there is no key frame."""
     findings = inputs.findings
-    shown = [one.frame for one in (*findings.heatmaps, *findings.prompted, *findings.lesions)]
-    frames = by_instance(shown)
+    shown = [one.frame for one in findings.heatmaps]
+    frames = by_instance(shown + [one.frame for one in (*findings.prompted, *findings.lesions)])
     if not frames:
         return
     drawn = heatmaps(context, findings)

@@ -148,20 +148,23 @@ def _annotate(
     for lesion in lesions:
         ring = closed(lesion.outline, source)
         assert ring is not None
-        tracked = {
-            "tracking_id": plain(lesion.tracking_id, 64) or "-",
-            "tracking_uid": tracking_uid(context.result_key, lesion.tracking_id),
-        }
+        name = plain(lesion.tracking_id, 64) or "-"
+        uid = tracking_uid(context.result_key, lesion.tracking_id)
         outline = GraphicObject(
-            GraphicTypeValues.POLYLINE, ring, AnnotationUnitsValues.PIXEL, **tracked
+            GraphicTypeValues.POLYLINE,
+            ring,
+            AnnotationUnitsValues.PIXEL,
+            tracking_id=name,
+            tracking_uid=uid,
         )
         outline.LineStyleSequence = [_line(dashed=lesion.outline_kind == "attention")]
-        beside = ring[ring[:, 0].argmax()]
+        x, y = ring[ring[:, 0].argmax()]
         label = TextObject(
             _label(lesion),
             AnnotationUnitsValues.PIXEL,
-            anchor_point=tuple(map(float, beside)),
-            **tracked,
+            anchor_point=(float(x), float(y)),
+            tracking_id=name,
+            tracking_uid=uid,
         )
         annotation = Dataset()
         image = sop_reference(lesion.frame.sop_class_uid, lesion.frame.sop_instance_uid)

@@ -56,7 +56,7 @@ def write_document(blocks: Iterable[Block], title: str) -> bytes:
     The same blocks give the same bytes.
     """
     content = BytesIO()
-    canvas = Canvas(content, A4, invariant=1, initialFontName=_registered(font(SIZE)))
+    canvas = Canvas(content, A4, invariant=1)
     canvas.setTitle(title)
     begins, pages = 0.0, 1
     for top, bottom, marks in _drawn(blocks):

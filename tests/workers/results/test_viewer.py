@@ -85,8 +85,9 @@ def _opened(results: Sequence[ResultObject], folder: Path) -> Iterator[Page]:
         sent = list(send(paths, Peer(AE_TITLE, "127.0.0.1", pacs.port)))
         assert all(one.accepted for one in sent), sent
         with viewer(pacs.http_port) as address, browser_page() as page:
-            page.goto(f"{address}/viewer?StudyInstanceUIDs={study}", timeout=1000 * PATIENCE)
-            page.get_by_text("Skip all").click(timeout=1000 * PATIENCE)  # the tour
+            page.set_default_timeout(1000 * PATIENCE)
+            page.goto(f"{address}/viewer?StudyInstanceUIDs={study}")
+            page.get_by_text("Skip all").click()  # the tour
             yield page
 
 

@@ -216,6 +216,12 @@ class Destination(Section):
     timeout: Seconds = 30
     retry_first: Seconds = 5
     retry_cap: Seconds = 600
+    confirm: Literal["auto", "commitment", "query", "none"] = Field(
+        "auto",
+        description="proof that what was sent is kept: storage commitment, a query, auto: the "
+        "first of both that the destination has, or none",
+    )
+    confirm_wait: Seconds = Field(3600, description="for the answer to a storage commitment")
 
 
 class Log(Section):
@@ -270,6 +276,12 @@ class Settings(BaseSettings):
     def bundle_folders(self) -> tuple[Path, ...]:
         """Where bundles are searched before the shipped ones: an installed one goes first."""
         return (self.bundle_store, *self.analysis.bundle_folders)
+
+    @property
+    def titles(self) -> frozenset[str]:
+        """The AE titles of the node: a destination answers to the one that called it."""
+        own = {one.calling_ae_title for one in self.destinations if one.calling_ae_title}
+        return frozenset({self.receiver.ae_title, *own})
 
     def destination(self, name: str) -> Destination | None:
         return next((d for d in self.destinations if d.name == name), None)

@@ -39,10 +39,8 @@ def _ohif() -> str | None:
     return str(folder) if (folder / "index.html").is_file() else None
 
 
-def _orthanc_dicomweb() -> str | None:
-    """The plug-in, where Debian puts it."""
-    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-    return str(plugin) if plugin.exists() else None
+def _file(path: str) -> str | None:
+    return path if Path(path).is_file() else None
 
 
 _FINDERS: dict[str, Callable[[], str | None]] = {
@@ -50,7 +48,7 @@ _FINDERS: dict[str, Callable[[], str | None]] = {
     "redis": lambda: _answers(REDIS),
     "rabbitmq": lambda: _answers(RABBITMQ),
     "orthanc": lambda: shutil.which("Orthanc"),
-    "orthanc-dicomweb": _orthanc_dicomweb,
+    "orthanc-dicomweb": lambda: _file("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
     "dcmtk": lambda: shutil.which("storescu"),
     "shared": _shared,
     "ohif": _ohif,

@@ -10,6 +10,7 @@ _ELEMENT = struct.Struct("<HHI")
 
 C_STORE_RQ = 0x0001
 C_ECHO_RQ = 0x0030
+N_EVENT_REPORT_RQ = 0x0100
 C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000  # a response's Command Field is its request's with this bit
 NO_DATASET = 0x0101
@@ -24,10 +25,12 @@ DATASET_TYPE = 0x0800
 STATUS = 0x0900
 ERROR_COMMENT = 0x0902
 AFFECTED_SOP_INSTANCE_UID = 0x1000
+EVENT_TYPE_ID = 0x1002
 
 # PS3.7 Annex C and PS3.4 Table B.2-1
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
+INVALID_ARGUMENT = 0x0115
 UNRECOGNIZED_OPERATION = 0x0211
 OUT_OF_RESOURCES = 0xA700
 DATASET_DOES_NOT_MATCH = 0xA900
@@ -35,14 +38,18 @@ CANNOT_UNDERSTAND = 0xC000
 
 MEANING: Mapping[int, str] = {
     SUCCESS: "C-ECHO: the node is there. C-STORE: the object is on disk and on record; also when "
-    "it was before. Other content under a UID that was taken is kept beside it and shown.",
-    OUT_OF_RESOURCES: "The object was not kept for a reason that passes. Send it again.",
+    "it was before. Other content under a UID that was taken is kept beside it and shown. "
+    "N-EVENT-REPORT: the answer is on record.",
+    OUT_OF_RESOURCES: "C-STORE: the object was not kept for a reason that passes; send it again. "
+    "N-EVENT-REPORT: the answer is too large.",
     DATASET_DOES_NOT_MATCH: "SOP Class or Instance UID of the data set is missing or not that of "
     "the request.",
     CANNOT_UNDERSTAND: "A UID that the object is filed by is missing or malformed, or the data set "
     "cannot be read that far.",
     UNRECOGNIZED_OPERATION: "The service is none of those that the node offers.",
-    PROCESSING_FAILURE: "An error that nobody foresaw; the node's log has it.",
+    INVALID_ARGUMENT: "N-EVENT-REPORT: nobody asked for this transaction, or there is no data set.",
+    PROCESSING_FAILURE: "N-EVENT-REPORT: the answer cannot be read or recorded. Else an error that "
+    "nobody foresaw; the node's log has it.",
 }
 """When the node answers with a status. It gives no other."""
 
@@ -110,6 +117,7 @@ class Command:
             STATUS: encode_number(reply.status),
             ERROR_COMMENT: encode_text(reply.comment[:64]),
             AFFECTED_SOP_INSTANCE_UID: self.elements.get(AFFECTED_SOP_INSTANCE_UID, b""),
+            EVENT_TYPE_ID: self.elements.get(EVENT_TYPE_ID, b""),
         }
         return encode({element: value for element, value in answer.items() if value})
 

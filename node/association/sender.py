@@ -40,8 +40,8 @@ class Sent:
     try as it is: the association was lost, the peer was out of resources or this machine could
     not read the file. ``out_of_reach``: the peer was not there when its turn came, which says
     nothing about the object; one that was begun when the association broke may be the cause.
-    ``refused_class``: the peer takes no object of this class; ``instead``: the first of the
-    alternatives that it does take.
+    ``refused_classes``: the object's class, when the peer takes no object of it, and those of the
+    alternatives that it does not take either; ``instead``: the first that it does take.
     """
 
     path: Path
@@ -51,13 +51,14 @@ class Sent:
     error: str
     retryable: bool = False
     out_of_reach: bool = False
-    refused_class: bool = False
+    refused_classes: tuple[str, ...] = ()
     instead: str = ""
 
 
 @dataclass(frozen=True)
 class StoreAnswer:
-    """What a peer's C-STORE statuses mean to the sender, in the words of ``Sent``."""
+    """What some of a peer's C-STORE statuses mean, in the words of ``Sent``; ``refused_class``: the
+    peer takes no object of the class."""
 
     statuses: Sequence[int]
     meaning: str
@@ -270,7 +271,7 @@ def _store(association: Requestor, item: _Object) -> Sent:
             None,
             False,
             f"{association.peer} does not take {names} in {syntax}",
-            refused_class=True,
+            refused_classes=tuple(refused),
             instead=instead,
         )
     try:
@@ -283,8 +284,12 @@ def _store(association: Requestor, item: _Object) -> Sent:
     with dataset:
         reply = association.store(context, item.sop_instance_uid, dataset)
     outcome = _outcome(item, reply)
-    if outcome.refused_class:
-        return replace(outcome, instead=_instead(association, item))
+    if _answer(reply).refused_class:
+        return replace(
+            outcome,
+            refused_classes=(item.context.abstract_syntax,),
+            instead=_instead(association, item),
+        )
     return outcome
 
 
@@ -300,7 +305,7 @@ def _dataset(item: _Object, context: Context) -> BinaryIO:
 
 
 def _outcome(item: _Object, reply: Reply) -> Sent:
-    answer = next((one for one in ANSWERS if reply.status in one.statuses), _REFUSED)
+    answer = _answer(reply)
     return Sent(
         item.path,
         item.sop_instance_uid,
@@ -308,5 +313,8 @@ def _outcome(item: _Object, reply: Reply) -> Sent:
         answer.accepted,
         "" if answer.accepted else f"status {reply.status:04X} {reply.comment}".strip(),
         answer.retryable,
-        refused_class=answer.refused_class,
     )
+
+
+def _answer(reply: Reply) -> StoreAnswer:
+    return next((one for one in ANSWERS if reply.status in one.statuses), _REFUSED)

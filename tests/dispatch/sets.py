@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
 from node.storage import InstanceStore
 from node.tracking import Claim, Database, NewResult, results, runs, studies
@@ -33,31 +34,43 @@ def claimed_run(db: Database, *, lease_seconds: float = 600) -> Claim:
     return claim
 
 
+_CLASSES = {"heatmap": SC, "segmentation": SegmentationStorage, "summary": SC, "report": SR}
+
+
 def waiting_set(
-    db: Database, data: Path, *, captures: int = 2, destinations: tuple[str, ...] = ("pacs",)
+    db: Database,
+    data: Path,
+    *,
+    captures: int = 2,
+    kinds: Sequence[str] = (),
+    wanted: Sequence[str] = ("heatmap", "report"),
+    destinations: tuple[str, ...] = ("pacs",),
 ) -> list[str]:
-    """The SOP Instance UIDs of some captures and a report that are due now, in order."""
+    """The SOP Instance UIDs of some captures and a report that are due now, in order.
+
+    kinds : other objects than those. wanted : the kinds that the destinations get.
+    """
     claim = claimed_run(db)
     InstanceStore(data).prepare()
-    objects = [_object(data, "heatmap", SC) for _ in range(captures)]
-    objects.append(_object(data, "report", SR))
+    made = kinds or (*["heatmap"] * captures, "report")
+    objects = [_object(data, claim.study_instance_uid, kind) for kind in made]
     assert results.finish(
         db,
         claim,
         result_key=f"key-{next(_NUMBERS)}",
         version=1,
         objects=objects,
-        destinations=dict.fromkeys(destinations, ("heatmap", "report")),
+        destinations=dict.fromkeys(destinations, wanted),
         snapshot={},
         timings={},
     )
     return [made.sop_instance_uid for made in objects]
 
 
-def _object(data: Path, kind: str, sop_class: str) -> NewResult:
+def _object(data: Path, study: str, kind: str) -> NewResult:
     dataset = Dataset()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = _CLASSES[kind], generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid()
     dataset.PatientID = "P"
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -65,7 +78,7 @@ def _object(data: Path, kind: str, sop_class: str) -> NewResult:
     dcmwrite(path, dataset, enforce_file_format=True)
     return NewResult(
         kind=kind,
-        sop_class_uid=sop_class,
+        sop_class_uid=_CLASSES[kind],
         series_instance_uid=dataset.SeriesInstanceUID,
         sop_instance_uid=dataset.SOPInstanceUID,
         path=path.name,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
+from node.association.callers import Callers
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.cli.checks.finding import Finding
 from node.cli.output import duration
 from node.errors import AssociationError
-from node.settings import Settings
+from node.settings import Destination, Settings
 from node.urls import without_password
 
 _PATIENCE = 5.0  # seconds for each peer: someone waits at the screen
@@ -93,3 +94,22 @@ def destinations(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding("ok", name, f"{peer} answers C-ECHO in {duration(seconds)}")
+            yield from _way_back(settings, destination, name)
+
+
+def _way_back(settings: Settings, destination: Destination, name: str) -> Iterator[Finding]:
+    """Whether the receiver would let a destination in that answers a storage commitment."""
+    if destination.confirm not in ("auto", "commitment"):
+        return
+    try:
+        address = socket.gethostbyname(destination.host)
+    except OSError:
+        return
+    if Callers(settings.receiver.callers).find(destination.ae_title, address) is None:
+        yield Finding(
+            "warning",
+            name,
+            f"its answers to storage commitment cannot come: {destination.ae_title} from {address} "
+            "is no caller",
+            "add it to [[receiver.callers]], or set confirm = 'query' for this destination",
+        )

@@ -36,6 +36,7 @@ def statement() -> str:
         settings=network.settings(),
         storage_classes=network.storage_classes(),
         classes=objects.classes(),
+        made_up_for=objects.made_up_for(),
         copied=objects.copied(),
         common=objects.common(),
         kinds=objects.kinds(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,9 +13,11 @@ from pydicom.uid import UID
 from node import identity
 from node.association.acceptance import REJECTIONS
 from node.association.commands import MEANING
+from node.association.commitment import FIND, HOLD_SECONDS
 from node.association.contexts import (
     ABSTRACT_SYNTAX_NOT_SUPPORTED,
     APPLICATION_CONTEXT,
+    STORAGE_COMMITMENT,
     VERIFICATION,
     is_storage,
 )
@@ -24,7 +27,9 @@ from node.association.sender import ANSWERS, MOST_CONTEXTS, carriers
 from node.association.store_service import OBSTACLES
 from node.association.upper_layer import LARGEST_VALUE
 from node.cli.statement.markdown import code
+from node.dispatch.confirmation import MAX_TRIES
 from node.dispatch.delivery import MAX_FAILURES
+from node.dispatch.dialect import REMEMBERED
 from node.settings import Caller, Destination, Receiver
 
 Row = Sequence[object]
@@ -32,6 +37,11 @@ Row = Sequence[object]
 LIMITS = {
     "application_context": APPLICATION_CONTEXT,
     "verification": VERIFICATION,
+    "commitment": STORAGE_COMMITMENT,
+    "find": FIND,
+    "hold": HOLD_SECONDS,
+    "tries": MAX_TRIES,
+    "remembered": REMEMBERED // timedelta(hours=1),
     "not_supported": ABSTRACT_SYNTAX_NOT_SUPPORTED,
     "pending": MOST_PENDING,
     "own_max_pdu": OWN_MAX_PDU,
@@ -56,9 +66,11 @@ def storage_classes() -> Iterator[Row]:
 
 
 def refused_classes() -> Iterator[str]:
-    """Classes with Storage in their name that hold no objects."""
+    """Classes with Storage in their name that hold no objects, and are no service of the node."""
     for uid, (name, kind, *_) in UID_dictionary.items():
-        if kind == "SOP Class" and "Storage" in name and not is_storage(uid):
+        if uid == STORAGE_COMMITMENT or kind != "SOP Class":
+            continue
+        if "Storage" in name and not is_storage(uid):
             yield name
 
 

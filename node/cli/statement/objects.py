@@ -14,6 +14,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from node.cli.statement.markdown import code
+from node.dispatch.dialect import INSTEAD
 from node.dispatch.older_form import OLDER
 from workers.results import BUILDERS, ResultObject, encode
 from workers.results.charset import DEFINED
@@ -92,6 +93,14 @@ def classes() -> Iterator[Row]:
             users.setdefault(older, []).append(f"in place of {preferred.name}")
     for one, names in users.items():
         yield one.name, code(one), ", ".join(names)
+
+
+def made_up_for() -> Iterator[Row]:
+    """Kinds that a destination may refuse, and those that tell the same, best first."""
+    known = {kind.name for kind in kinds()}
+    for name, others in INSTEAD.items():
+        if name in known:
+            yield name, ", else ".join(other for other in others if other in known)
 
 
 def stored_syntaxes() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A small study of which every kind of result is made: what the conformance statement looks at.
 
-A colour loop of two frames and a grey image, with a lesion that was found, one that an operator
-pointed at, a hepatorenal index, a fat estimate, and what was left out.
+A colour loop of two frames with a lesion that was found, and a grey image with one that an operator
+pointed at; a hepatorenal index, a fat estimate, and what was left out.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _SQUARES = ((20.0, 40.0), (40.0, 60.0)), ((60.0, 45.0), (80.0, 65.0))
 
 
 def examples() -> list[ResultObject]:
-    """The objects of three runs: of a study in which nothing could be analysed, of a whole one, and
-    of the same from lossy images, as a later version. What all three have is always there."""
+    """The objects of three runs: of the study from lossy images, as a later version; of the same as a
+    first one; and of one in which nothing could be analysed. What all three have is always there."""
     bare = {"SpecificCharacterSet": "ISO_IR 192", "TimezoneOffsetFromUTC": "+0000"}
     lossy = {
         **bare,
@@ -59,7 +59,7 @@ def examples() -> list[ResultObject]:
         "LossyImageCompressionRatio": "10",
         "LossyImageCompressionMethod": "ISO_10918_1",
     }
-    return [*_run({}, 1, whole=False), *_run(bare, 1), *_run(lossy, 2)]
+    return [*_run(lossy, 2), *_run(bare, 1), *_run({}, 1, whole=False)]
 
 
 def _run(attributes: Mapping[str, str], version: int, *, whole: bool = True) -> list[ResultObject]:
@@ -115,26 +115,26 @@ def _model(name: str) -> ModelIdentity:
 
 def _findings(frames: tuple[FrameRef, ...]) -> StudyFindings:
     detector, masses, joint = _model("detector"), _model("masses"), _model("joint")
-    x, y = _CORNERS[0], _CORNERS[2]
+    low, high = _CORNERS[0], _CORNERS[2]
     sure = {"lesion": Bounded(0.9, 0.8, 0.95)}
     drawn: dict[str, Any] = {
-        "frame": frames[0],
         "outline": _CORNERS,
         "outline_kind": "segmentation",
-        "mask": _inside(x, y),
+        "mask": _inside(low, high),
         "area_pixels": 1600,
         "area_mm2": 400.0,
-        "diameters": Diameters((x, y), ((100.0, 40.0), (60.0, 80.0)), 28.0, 28.0),
+        "diameters": Diameters((low, high), ((100.0, 40.0), (60.0, 80.0)), 28.0, 28.0),
         "outlined_by": joint,
         "conditions": {"malignant": "if it is a lesion"},
     }
     found = FoundLesion(
         tracking_id="lesion 1",
+        frame=frames[0],
         probabilities={"lesion": 0.9, "malignant": 0.3, "another class": 0.1},
         model=detector,
         bounds=sure,
         readings=(RegionReading(joint, {"malignant": 0.4, "another class": 0.1}, {}),),
-        box=(x, y),
+        box=(low, high),
         mass=0.8,
         located_by=masses,
         seen_in=frames[:2],
@@ -142,9 +142,10 @@ def _findings(frames: tuple[FrameRef, ...]) -> StudyFindings:
     )
     prompted = PromptedLesion(
         tracking_id="prompt 1",
+        frame=frames[2],
         probabilities={"malignant": 0.4},
         model=joint,
-        prompt=Prompt(1, frames[0].sop_instance_uid, 1, "box", (x, y)),
+        prompt=Prompt(1, frames[2].sop_instance_uid, 1, "box", (low, high)),
         **drawn,
     )
     renal = _hepatorenal(frames[2])
@@ -171,7 +172,7 @@ def _findings(frames: tuple[FrameRef, ...]) -> StudyFindings:
         ),
         heatmaps=(
             _map(frames[0], "lesion attention", detector, outline=_CORNERS, outlined=found),
-            _map(frames[0], "prompted lesion", joint, outline=_CORNERS, outlined=prompted),
+            _map(frames[2], "prompted lesion", joint, outline=_CORNERS, outlined=prompted),
             _map(frames[2], "hepatorenal index", renal.model, pair=renal.pairs[0]),
             _map(frames[2], "fat activation", fat.model),
         ),

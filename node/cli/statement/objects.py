@@ -43,12 +43,6 @@ class Kind:
     def classes(self) -> tuple[UID, ...]:
         return tuple(dict.fromkeys(UID(one.sop_class_uid) for one in self.objects))
 
-    @property
-    def report(self) -> Dataset | None:
-        """The largest content tree of a structured report among its objects."""
-        trees = [one.dataset for one in self.objects if one.dataset.Modality == "SR"]
-        return max(trees, key=len, default=None)
-
     def series(self) -> Iterator[Row]:
         """Modality, last digit of Series Number and description of each of its series."""
         found = dict.fromkeys(
@@ -189,10 +183,12 @@ class _Item:
     children: dict[object, _Item]
 
 
-def tree(document: Dataset) -> str:
-    """The content tree as an indented outline, each place once with all the codes it may hold."""
+def tree(kind: Kind) -> str:
+    """The content trees of a kind as one indented outline, each place once with all the codes that
+    it holds; empty for what is no document."""
     root = _Item("", "", "", {}, {})
-    _merge(document, root)
+    for one in kind.objects:
+        _merge(one.dataset, root)
     return "\n".join(_outline(root, 0))
 
 

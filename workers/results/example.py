@@ -50,8 +50,8 @@ _SQUARES = ((20.0, 40.0), (40.0, 60.0)), ((60.0, 45.0), (80.0, 65.0))
 
 
 def examples() -> list[ResultObject]:
-    """The objects of three runs: of the study from lossy images, as a later version; of the same as a
-    first one; and of one in which nothing could be analysed. What all three have is always there."""
+    """The objects of three runs: of the study from lossy images, as a later version; of the same as
+    a first one; of one in which nothing could be analysed. What all have is always there."""
     bare = {"SpecificCharacterSet": "ISO_IR 192", "TimezoneOffsetFromUTC": "+0000"}
     lossy = {
         **bare,

@@ -24,7 +24,16 @@ from node.errors import SettingsError
 from node.urls import of_scheme, without_password
 
 PREFIX = "HEPANODE_"
-ResultKind = Literal["heatmap", "segmentation", "summary", "report"]
+ResultKind = Literal[
+    "heatmap",
+    "segmentation",
+    "presentation",
+    "summary",
+    "document",
+    "key-objects",
+    "rejection",
+    "report",
+]
 
 
 def is_loopback(host: str) -> bool:

@@ -66,9 +66,9 @@ def set_series(
     modality: str,
     description: str,
 ) -> None:
-    """General Series. ``offset``, 1 to 9, keeps the series of one version apart."""
+    """General Series. ``offset``, 1 to 99, keeps the series of one version apart."""
     dataset.SeriesInstanceUID = uid
-    dataset.SeriesNumber = 9000 + 10 * context.version + offset
+    dataset.SeriesNumber = 9000 + 100 * context.version + offset
     dataset.Modality = modality
     version = f" (version {context.version})" if context.version > 1 else ""
     dataset.SeriesDescription = plain(description, 64 - len(version)) + version

@@ -13,7 +13,17 @@ from pydicom import Dataset, dcmread
 
 from workers.results import ResultObject, encode
 
-_IODS = ("SCImage", "Segmentation", "Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR")
+_IODS = (
+    "SCImage",
+    "Segmentation",
+    "GrayscaleSoftcopyPresentationState",
+    "ColorSoftcopyPresentationState",
+    "EncapsulatedPDF",
+    "KeyObjectSelectionDocument",
+    "Comprehensive3DSR",
+    "ComprehensiveSR",
+    "EnhancedSR",
+)
 
 
 def write(result: ResultObject, folder: Path) -> Path:
@@ -49,6 +59,16 @@ def dsrdump(path: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def dcmpschk(path: Path) -> str:
+    """What DCMTK says of a presentation state, warnings and errors, '' when it has nothing."""
+    program = shutil.which("dcmpschk")
+    if program is None:
+        pytest.skip("DCMTK is not installed")
+    done = subprocess.run([program, path], capture_output=True, text=True, check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip(" W:")]
+    return "\n".join(line for line in said if not line.startswith(("W: Testing", "W: Test passed")))
 
 
 def items(dataset: Dataset) -> Iterator[Dataset]:

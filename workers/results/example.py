@@ -78,6 +78,7 @@ def _context(version: int) -> ResultContext:
         result_key="00" * 32,
         version=version,
         predecessors=(earlier,) if version > 1 else (),
+        replaced=((uid("example", "replaced"), *earlier),) if version > 1 else (),
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
         run_id=1,
         node_name="example",

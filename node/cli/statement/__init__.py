@@ -40,6 +40,8 @@ def statement() -> str:
         copied=objects.copied(),
         common=objects.common(),
         kinds=objects.kinds(),
+        first_series=objects.SERIES_FROM,
+        series_of_version=objects.SERIES_OF_VERSION,
         own=objects.own,
         tree=objects.tree,
         character_sets=objects.CHARACTER_SETS,

@@ -18,6 +18,7 @@ from node.dispatch.dialect import INSTEAD
 from node.dispatch.older_form import OLDER
 from workers.results import BUILDERS, ResultObject, encode
 from workers.results.charset import DEFINED
+from workers.results.envelope import SERIES_FROM, SERIES_OF_VERSION
 from workers.results.example import examples
 from workers.results.header import IDENTIFIERS, OPTIONAL, TYPE_2
 
@@ -44,11 +45,11 @@ class Kind:
         return tuple(dict.fromkeys(UID(one.sop_class_uid) for one in self.objects))
 
     def series(self) -> Iterator[Row]:
-        """Modality, last digit of Series Number and description of each of its series."""
+        """Modality, offset of Series Number, description and class of each of its series."""
         found = dict.fromkeys(
             (
                 one.dataset.Modality,
-                int(one.dataset.SeriesNumber) % 10,
+                (int(one.dataset.SeriesNumber) - SERIES_FROM) % SERIES_OF_VERSION,
                 one.dataset.SeriesDescription.partition(" (version")[0],
                 UID(one.sop_class_uid).name,
             )

@@ -12,6 +12,7 @@ from pydicom.uid import UID
 
 from node.cli.statement import coded, network, objects
 from node.cli.statement.markdown import flowing, table
+from workers.results.envelope import SERIES_FROM, SERIES_OF_VERSION
 
 __all__ = ["statement"]
 
@@ -40,8 +41,8 @@ def statement() -> str:
         copied=objects.copied(),
         common=objects.common(),
         kinds=objects.kinds(),
-        first_series=objects.SERIES_FROM,
-        series_of_version=objects.SERIES_OF_VERSION,
+        first_series=SERIES_FROM,
+        series_of_version=SERIES_OF_VERSION,
         own=objects.own,
         tree=objects.tree,
         character_sets=objects.CHARACTER_SETS,

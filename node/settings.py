@@ -122,11 +122,11 @@ class Receiver(Section):
     host: Host = "127.0.0.1"
     port: Port = 11112
     processes: int = Field(2, ge=1, le=64)
-    max_associations: int = Field(64, ge=1)
+    max_associations: int = Field(64, ge=1, description="over all processes")
     max_pdu: int = Field(262144, ge=4096, description="largest PDU the node takes, in bytes")
-    acse_timeout: Seconds = 30
-    dimse_timeout: Seconds = 60
-    network_timeout: Seconds = 120
+    acse_timeout: Seconds = Field(30, description="silence while an association is asked for")
+    dimse_timeout: Seconds = Field(60, description="silence within a message")
+    network_timeout: Seconds = Field(120, description="silence between messages")
     callers: tuple[Caller, ...] = ()
 
     @model_validator(mode="after")

@@ -33,13 +33,26 @@ def _shared() -> str | None:
     return str(folder) if (folder / "data").is_dir() else None
 
 
+def _ohif() -> str | None:
+    """The build in the unpacked npm package ``@ohif/app``."""
+    folder = Path(os.environ.get("HEPANODE_TEST_OHIF", ".ohif/package/dist")).resolve()
+    return str(folder) if (folder / "index.html").is_file() else None
+
+
+def _file(path: str) -> str | None:
+    return path if Path(path).is_file() else None
+
+
 _FINDERS: dict[str, Callable[[], str | None]] = {
     "postgres": lambda: _answers(POSTGRES),
     "redis": lambda: _answers(REDIS),
     "rabbitmq": lambda: _answers(RABBITMQ),
     "orthanc": lambda: shutil.which("Orthanc"),
+    "orthanc-dicomweb": lambda: _file("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
     "dcmtk": lambda: shutil.which("storescu"),
     "shared": _shared,
+    "ohif": _ohif,
+    "chromium": lambda: shutil.which("chromium"),
 }
 
 

@@ -130,6 +130,16 @@ PRIVATE: dict[str, str] = {
     "1599": "Another reason",
 }
 
+GROUPS = {
+    "10": "Standing of a result",
+    "11": "Lesions",
+    "12": "Probabilities of lesion types",
+    "13": "Diffuse liver disease",
+    "14": "What was not answered or not analysed",
+    "15": "Why",
+}
+"""By the first two digits of a private code, what it belongs to."""
+
 
 def private(value: str) -> Code:
     """The code ``value`` of 99HEPANODE; KeyError when the table does not hold it."""

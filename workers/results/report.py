@@ -29,7 +29,7 @@ from workers.results.content.lesions import lesion_group, lesion_search
 from workers.results.content.library import image_library
 from workers.results.content.provenance import observer
 from workers.results.content.qualitative import evaluations
-from workers.results.content.references import study_references
+from workers.results.content.references import located, study_references
 from workers.results.envelope import contributing_equipment, envelope, set_series
 from workers.results.identity import object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
@@ -120,7 +120,7 @@ def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[Co
         groups += hepatorenal_groups(context, findings.hepatorenal)
     if findings.fat is not None:
         groups.append(fat_group(context, findings.fat))
-    return groups
+    return [located(group, inputs.headers) for group in groups]
 
 
 def _evidence(context: ResultContext, inputs: ResultInputs) -> list[Dataset]:

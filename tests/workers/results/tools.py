@@ -93,11 +93,16 @@ def value_of(item: Dataset) -> str:
 
 
 def said(report: ResultObject) -> list[tuple[str, str]]:
-    return [(name_of(item), value_of(item)) for item in items(report.dataset)]
+    return lines_of(report.dataset)
+
+
+def lines_of(item: Dataset) -> list[tuple[str, str]]:
+    """Name and value of every content item under ``item``."""
+    return [(name_of(one), value_of(one)) for one in items(item)]
 
 
 def groups_of(result: ResultObject) -> dict[str, list[tuple[str, str]]]:
     """By tracking identifier what each measurement group says."""
     groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]
-    lines = [[(name_of(i), value_of(i)) for i in items(group)] for group in groups]
+    lines = [lines_of(group) for group in groups]
     return {dict(group)["Tracking Identifier"]: group for group in lines}

@@ -11,8 +11,17 @@ import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,7 +30,7 @@ from pydantic_settings import (
 )
 
 from node.errors import SettingsError
-from node.urls import of_scheme, without_password
+from node.urls import of_scheme, service_root, without_password
 
 PREFIX = "HEPANODE_"
 ResultKind = Literal["heatmap", "segmentation", "summary", "report"]
@@ -75,6 +84,13 @@ def _broker_url(value: str) -> str:
         ("redis", "rediss", "amqp", "amqps"),
         "redis://host:6379/0 or amqp://user@host:5672//; empty: no broker, all in one process",
     )
+
+
+def _ascii(value: SecretStr) -> SecretStr:
+    """What an HTTP header can hold."""
+    if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+        raise ValueError("a token has printable ASCII characters and no space")
+    return value
 
 
 def _device(value: str) -> str:
@@ -205,17 +221,57 @@ class Analysis(Section):
 
 
 class Destination(Section):
-    """One PACS that results go to."""
+    """One PACS that results go to: an application entity by C-STORE, a service by STOW-RS."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
-    ae_title: AETitle
-    host: Host
-    port: Port
+    ae_title: AETitle = ""
+    host: Host = ""
+    port: Port = 0
     calling_ae_title: AETitle | None = None
+    url: Annotated[str, AfterValidator(service_root)] = Field(
+        "", description="root of a DICOMweb service, in place of ae_title, host and port"
+    )
+    username: str = Field("", description="of the service at url; with a password")
+    password: SecretStr = SecretStr("")
+    token: Annotated[SecretStr, AfterValidator(_ascii)] = Field(
+        SecretStr(""), description="bearer token, in place of username and password"
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file of who signs the service's certificate; none: public ones"
+    )
     kinds: tuple[ResultKind, ...] = ("heatmap", "segmentation", "summary", "report")
     timeout: Seconds = 30
     retry_first: Seconds = 5
     retry_cap: Seconds = 600
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        return self.url or f"{self.ae_title}@{self.host}:{self.port}"
+
+    @model_validator(mode="after")
+    def _one_way_whole(self) -> Destination:
+        entity = ("ae_title", "host", "port")
+        if missing := [key for key in entity if not self.url and not getattr(self, key)]:
+            raise ValueError(
+                f"{' and '.join(missing)} missing: a destination has ae_title, host and port, "
+                "or the url of a DICOMweb service"
+            )
+        service = ("username", "password", "token", "ca_file")
+        others = (*entity, "calling_ae_title") if self.url else service
+        if stray := [key for key in others if getattr(self, key)]:
+            why = "has no meaning beside url" if self.url else "belongs to a destination with url"
+            raise ValueError(f"{stray[0]} {why}")
+        parts = urlsplit(self.url)
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError(
+                "url has no user, password or query: username, password, token are keys"
+            )
+        if bool(self.username) != bool(self.password) or (self.username and self.token):
+            raise ValueError("give username and password, both, or token alone")
+        if self.ca_file and parts.scheme != "https":
+            raise ValueError("ca_file needs a url that begins with https://")
+        return self
 
 
 class Log(Section):
@@ -317,10 +373,16 @@ def _refuse_unknown_variables() -> None:
             raise SettingsError(f"environment: {name} names no setting; known here: {allowed}")
 
 
+_SECRET = (("password",), ("token",))
+
+
 def _explain(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "configuration"
     message = str(error["msg"]).removeprefix("Value error, ")
+    section, last = error["loc"][:1], error["loc"][-1:]
     value = without_password(repr(error["input"]))
+    if section == ("destinations",) and (error["type"] == "extra_forbidden" or last in _SECRET):
+        value = "***"  # a misspelt key may hold a secret too
     if error["type"] == "extra_forbidden":
         return f"{key} = {value}: no such key; known here: {_known(error['loc'])}"
     if error["type"] == "missing":

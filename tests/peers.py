@@ -33,11 +33,17 @@ def _shared() -> str | None:
     return str(folder) if (folder / "data").is_dir() else None
 
 
+def _file(path: str) -> str | None:
+    return path if Path(path).is_file() else None
+
+
 _FINDERS: dict[str, Callable[[], str | None]] = {
     "postgres": lambda: _answers(POSTGRES),
     "redis": lambda: _answers(REDIS),
     "rabbitmq": lambda: _answers(RABBITMQ),
     "orthanc": lambda: shutil.which("Orthanc"),
+    "orthanc-dicomweb": lambda: _file("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
+    "openssl": lambda: shutil.which("openssl"),
     "dcmtk": lambda: shutil.which("storescu"),
     "shared": _shared,
 }

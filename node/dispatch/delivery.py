@@ -17,6 +17,7 @@ from pydicom.uid import UID
 from node.association.peer import Peer
 from node.association.requestor import Timeouts
 from node.association.sender import Sent, send
+from node.dispatch import dicomweb, stow
 from node.dispatch.older_form import OLDER, form_uid, older_form
 from node.errors import StorageError, TrackingError
 from node.settings import Destination, Settings
@@ -84,6 +85,9 @@ class Deliverer:
 
     def _send(self, paths: Sequence[Path]) -> Iterator[Sent]:
         timeout = self._destination.timeout
+        if self._destination.url:
+            service = dicomweb.Service.of(self._destination)
+            return stow.send(paths, service, timeout=timeout, alternatives=OLDER)
         return send(
             paths,
             self._peer,

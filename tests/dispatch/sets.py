@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -34,13 +35,22 @@ def claimed_run(db: Database, *, lease_seconds: float = 600) -> Claim:
 
 
 def waiting_set(
-    db: Database, data: Path, *, captures: int = 2, destinations: tuple[str, ...] = ("pacs",)
+    db: Database,
+    data: Path,
+    *,
+    captures: int = 2,
+    files: Sequence[Path] = (),
+    destinations: tuple[str, ...] = ("pacs",),
 ) -> list[str]:
-    """The SOP Instance UIDs of some captures and a report that are due now, in order."""
+    """The SOP Instance UIDs of some captures and a report that are due now, in order.
+
+    ``files`` in ``data`` in their place: captures and, last, a report.
+    """
     claim = claimed_run(db)
     InstanceStore(data).prepare()
-    objects = [_object(data, "heatmap", SC) for _ in range(captures)]
-    objects.append(_object(data, "report", SR))
+    made = files or [*(a_file(data, SC) for _ in range(captures)), a_file(data, SR)]
+    *pictures, report = made
+    objects = [*(result_of(one, "heatmap") for one in pictures), result_of(report, "report")]
     assert results.finish(
         db,
         claim,
@@ -54,20 +64,29 @@ def waiting_set(
     return [made.sop_instance_uid for made in objects]
 
 
-def _object(data: Path, kind: str, sop_class: str) -> NewResult:
+def a_file(folder: Path, sop_class: str, *, padding: int = 0) -> Path:
+    """A small DICOM file, called by its SOP Instance UID, or one larger by ``padding`` bytes."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, generate_uid()
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.PatientID = "P"
+    if padding:
+        dataset.DataSetTrailingPadding = bytes(padding + padding % 2)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    path = data / f"{dataset.SOPInstanceUID}.dcm"
+    path = folder / f"{dataset.SOPInstanceUID}.dcm"
     dcmwrite(path, dataset, enforce_file_format=True)
+    return path
+
+
+def result_of(file: Path, kind: str) -> NewResult:
+    """The row of a result in ``file``, in the data folder itself."""
+    dataset = dcmread(file)
     return NewResult(
         kind=kind,
-        sop_class_uid=sop_class,
+        sop_class_uid=dataset.SOPClassUID,
         series_instance_uid=dataset.SeriesInstanceUID,
         sop_instance_uid=dataset.SOPInstanceUID,
-        path=path.name,
-        size=path.stat().st_size,
+        path=file.name,
+        size=file.stat().st_size,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.cli.checks.finding import Finding
 from node.cli.output import duration
 from node.errors import AssociationError
-from node.settings import Settings
+from node.settings import Destination, Settings, is_loopback
 from node.urls import without_password
 
 _PATIENCE = 5.0  # seconds for each peer: someone waits at the screen
@@ -75,21 +76,49 @@ def destinations(settings: Settings) -> Iterator[Finding]:
             "warning",
             "destinations",
             "none configured: results stay in the data folder",
-            "add [[destinations]] with name, ae_title, host and port",
+            "add [[destinations]] with name, ae_title, host and port, or with name and url",
         )
     for destination in settings.destinations:
-        name = f"to {destination.name}"
-        peer = Peer(destination.ae_title, destination.host, destination.port)
-        calling = destination.calling_ae_title or settings.receiver.ae_title
-        try:
-            seconds = echo(peer, calling_ae=calling, timeout=min(_PATIENCE, destination.timeout))
-        except AssociationError as error:
-            yield Finding(
-                "wrong",
-                name,
-                str(error),
-                f"check host and port, that it runs, and that it knows the AE title {calling}; "
-                "results wait and go when it is back",
-            )
-        else:
-            yield Finding("ok", name, f"{peer} answers C-ECHO in {duration(seconds)}")
+        yield from (_service if destination.url else _entity)(settings, destination)
+
+
+def _entity(settings: Settings, destination: Destination) -> Iterator[Finding]:
+    name = f"to {destination.name}"
+    peer = Peer(destination.ae_title, destination.host, destination.port)
+    calling = destination.calling_ae_title or settings.receiver.ae_title
+    try:
+        seconds = echo(peer, calling_ae=calling, timeout=min(_PATIENCE, destination.timeout))
+    except AssociationError as error:
+        yield Finding(
+            "wrong",
+            name,
+            str(error),
+            f"check host and port, that it runs, and that it knows the AE title {calling}; "
+            "results wait and go when it is back",
+        )
+    else:
+        yield Finding("ok", name, f"{peer} answers C-ECHO in {duration(seconds)}")
+
+
+def _service(settings: Settings, destination: Destination) -> Iterator[Finding]:
+    from node.dispatch import dicomweb  # with it comes the broker
+
+    name = f"to {destination.name}"
+    service = dicomweb.Service.of(destination)
+    try:
+        seconds = dicomweb.ask(service, timeout=min(_PATIENCE, destination.timeout))
+    except AssociationError as error:
+        yield Finding(
+            "wrong",
+            name,
+            str(error),
+            "check url, ca_file and credentials, and that it runs; "
+            "results wait and go when it is back",
+        )
+    else:
+        yield Finding("ok", name, f"{service} answers DICOMweb in {duration(seconds)}")
+    url = urlsplit(destination.url)
+    secret = destination.username or destination.token
+    if secret and url.scheme == "http" and not is_loopback(url.hostname or ""):
+        text = "its password or token goes over the network as it is"
+        yield Finding("warning", name, text, "use a url that begins with https://")

@@ -1,0 +1,463 @@
+"""STOW-RS to real services: one that says anything, and Orthanc's, on both databases."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom import dcmread
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
+
+from node.association.sender import Sent
+from node.dispatch import Deliverer
+from node.dispatch.delivery import MAX_FAILURES
+from node.dispatch.dicomweb import Service
+from node.dispatch.stow import send
+from node.settings import Destination, Settings
+from node.tracking import Database, Delivery, deliveries
+from tests.dicomweb import CLOSES, JSON, Answer, failed, stored, stow
+from tests.dispatch.sets import a_file, waiting_set
+from tests.orthanc import Orthanc, dicomweb, orthanc
+from tests.peers import free_port, require
+
+HTML = {"Content-Type": "text/html"}
+TIMEOUT = 5
+
+
+def deliverer(db: Database, data: Path, url: str, **more: object) -> Deliverer:
+    destination = Destination.model_validate(
+        {"name": "pacs", "url": url, "timeout": TIMEOUT, "retry_first": 1, "retry_cap": 5, **more}
+    )
+    return Deliverer(Settings(data=data, destinations=(destination,)), destination, db)
+
+
+def deliver_all(sender: Deliverer) -> None:
+    while sender.deliver_due() == 0:
+        pass
+
+
+def of(db: Database, uids: Sequence[str]) -> list[Delivery]:
+    by_uid = {one.sop_instance_uid: one for one in deliveries.list_deliveries(db)}
+    return [by_uid[uid] for uid in uids]
+
+
+def states(db: Database, uids: Sequence[str]) -> list[str]:
+    return [one.state for one in of(db, uids)]
+
+
+def outcome(folder: Path, answer: Callable[[str], Answer], timeout: float = TIMEOUT) -> Sent:
+    """What becomes of one report at a service that says this."""
+    file = a_file(folder, Comprehensive3DSRStorage)
+    with stow(answer) as service:
+        (sent,) = send(
+            [file],
+            Service(service.url),
+            timeout=timeout,
+            alternatives={Comprehensive3DSRStorage: [ComprehensiveSRStorage, EnhancedSRStorage]},
+        )
+        assert [uid for uid, _ in service.asked] == [sent.sop_instance_uid]
+    assert sent.path == file
+    return sent
+
+
+XML = """<?xml version="1.0" encoding="UTF-8"?>
+<NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM">
+<DicomAttribute tag="{tag}" vr="SQ" keyword="{keyword}"><Item number="1">
+<DicomAttribute tag="00081155" vr="UI" keyword="ReferencedSOPInstanceUID">
+<Value number="1">{uid}</Value></DicomAttribute>
+<DicomAttribute tag="00081197" vr="US" keyword="FailureReason">
+<Value number="1">49152</Value></DicomAttribute>
+</Item></DicomAttribute></NativeDicomModel>"""
+
+
+def in_xml(uid: str, status: int, tag: str, keyword: str) -> Answer:
+    body = XML.format(uid=uid, tag=tag, keyword=keyword).encode()
+    return Answer(status, body, {"Content-Type": "application/dicom+xml; charset=utf-8"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (stored, 0),
+        (lambda uid: stored(uid, 0xB000), 0xB000),
+        (lambda uid: stored(uid, 0xB006, status=202), 0xB006),
+        (lambda uid: Answer(200, stored(uid).body, {"Content-Type": f"{JSON}; charset=utf-8"}), 0),
+        (lambda uid: Answer(200, stored(uid).body, {}), 0),
+        (lambda uid: in_xml(uid, 200, "00081199", "ReferencedSOPSequence"), 0),
+        (lambda uid: failed(uid, 0x0111), 0x0111),
+        (lambda uid: failed(uid, 0xB00E), 0xB00E),
+    ],
+)
+def test_what_is_listed_as_stored_or_was_there_already_is_accepted(
+    tmp_path: Path, answer: Callable[[str], Answer], status: int
+) -> None:
+    sent = outcome(tmp_path, answer)
+    assert (sent.accepted, sent.status, sent.error) == (True, status, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (lambda uid: failed(uid, 0xC000), 0xC000, "C000"),
+        (lambda uid: failed(uid, 0xC122, status=202), 0xC122, "C122"),
+        (lambda uid: failed(uid, None), None, "0000"),
+        (lambda uid: in_xml(uid, 409, "00081198", "FailedSOPSequence"), 0xC000, "C000"),
+        (lambda uid: Answer(409, b"no"), None, "409 Conflict"),
+        (lambda uid: Answer(400), None, "400 Bad Request"),
+        (lambda uid: Answer(413, b"<html>", HTML), None, "raise the limit"),
+        (lambda uid: Answer(415), None, "takes no DICOM files"),
+    ],
+)
+def test_what_is_refused_is_final_and_says_why(
+    tmp_path: Path, answer: Callable[[str], Answer], status: int | None, said: str
+) -> None:
+    sent = outcome(tmp_path, answer)
+    assert (sent.accepted, sent.retryable, sent.refused_class) == (False, False, False)
+    assert sent.status == status
+    assert said in sent.error
+
+
+@pytest.mark.parametrize("reason", [0x0122, 0xA900, 0xA9FF])
+def test_a_class_that_is_refused_names_the_form_to_try_next(tmp_path: Path, reason: int) -> None:
+    sent = outcome(tmp_path, lambda uid: failed(uid, reason))
+    assert (sent.refused_class, sent.retryable, sent.status) == (True, False, reason)
+    assert sent.instead == ComprehensiveSRStorage
+    assert "Comprehensive 3D SR" in sent.error
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda uid: Answer(401), "401 Unauthorized: check username and password, or token"),
+        (lambda uid: Answer(403, b"<html>", HTML), "403 Forbidden: check username"),
+        (lambda uid: Answer(404), "404 Not Found: check url"),
+        (lambda uid: Answer(405), "405 Method Not Allowed: check url"),
+        (lambda uid: Answer(429), "429 Too Many Requests"),
+        (lambda uid: Answer(502), "502 Bad Gateway"),
+        (lambda uid: Answer(503), "503 Service Unavailable"),
+        (lambda uid: Answer(504), "504"),
+        (lambda uid: Answer(301, headers={"Location": "/login"}), "it has moved; check url"),
+        (lambda uid: Answer(302), "it has moved; check url"),
+        (lambda uid: Answer(308, headers={"Location": "/studies"}), "it has moved; check url"),
+    ],
+)
+def test_what_says_nothing_of_the_object_waits_and_is_never_given_up(
+    tmp_path: Path, answer: Callable[[str], Answer], said: str
+) -> None:
+    sent = outcome(tmp_path, answer)
+    assert (sent.accepted, sent.retryable, sent.out_of_reach) == (False, True, True)
+    assert said in sent.error
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (lambda uid: failed(uid, 0xA700), 0xA700),
+        (lambda uid: failed(uid, 0x0110, status=200), 0x0110),
+        (lambda uid: Answer(500, b"<html>", HTML), None),
+        (lambda uid: Answer(599), None),
+        (lambda uid: Answer(200), None),
+        (lambda uid: Answer(204), None),
+        (lambda uid: Answer(200, b"<html>please sign in</html>", HTML), None),
+        (lambda uid: Answer(200, b'{"00081199": {"vr": "SQ", "Va'), None),
+        (lambda uid: Answer(200, b"[1, 2]"), None),
+        (lambda uid: Answer(200, b"null"), None),
+        (lambda uid: Answer(200, b"\xff\xfe\x00"), None),
+        (lambda uid: Answer(200, b"<a><b>", {"Content-Type": "application/dicom+xml"}), None),
+        (
+            lambda uid: Answer(200, b"zip?", {"Content-Type": JSON, "Content-Encoding": "gzip"}),
+            None,
+        ),
+        (lambda uid: stored(uid + ".1"), None),
+        (lambda uid: CLOSES, None),
+        (lambda uid: Answer(body=stored(uid).body, cut=20), None),
+        (lambda uid: Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), None),
+    ],
+)
+def test_what_leaves_the_object_in_doubt_is_tried_again_and_counted(
+    tmp_path: Path, answer: Callable[[str], Answer], status: int | None
+) -> None:
+    sent = outcome(tmp_path, answer)
+    assert (sent.accepted, sent.retryable, sent.out_of_reach) == (False, True, False)
+    assert sent.status == status
+    assert sent.error.startswith("http://127.0.0.1:")
+
+
+def test_a_service_that_hangs_costs_its_time_out(tmp_path: Path) -> None:
+    began = time.monotonic()
+    sent = outcome(tmp_path, lambda uid: Answer(after=3), timeout=0.5)
+    assert time.monotonic() - began < 2.5
+    assert (sent.retryable, sent.out_of_reach) == (True, False)
+    assert "timed out" in sent.error
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"http://127.0.0.1:{free_port()}/dicom-web", "Connection refused"),
+        (f"http://[::1]:{free_port()}", "Errno"),
+        ("http://no..host/", "label empty"),
+    ],
+)
+def test_nobody_there_is_out_of_reach(tmp_path: Path, url: str, said: str) -> None:
+    (sent,) = send([a_file(tmp_path, Comprehensive3DSRStorage)], Service(url), timeout=TIMEOUT)
+    assert (sent.retryable, sent.out_of_reach) == (True, True)
+    assert sent.error.startswith(f"{url} cannot be reached: ")
+    assert said in sent.error
+
+
+def test_after_a_lost_connection_the_rest_is_not_sent(tmp_path: Path) -> None:
+    files = [a_file(tmp_path, Comprehensive3DSRStorage) for _ in range(3)]
+    with stow(lambda uid: CLOSES if uid == files[1].stem else stored(uid)) as service:
+        sent = list(send(files, Service(service.url), timeout=TIMEOUT))
+        assert [uid for uid, _ in service.asked] == [file.stem for file in files[:2]]
+    assert [one.accepted for one in sent] == [True, False, False]
+    assert [one.out_of_reach for one in sent] == [False, False, True]
+
+
+def test_a_file_that_cannot_be_sent_is_its_own_outcome(tmp_path: Path) -> None:
+    good = a_file(tmp_path, Comprehensive3DSRStorage)
+    (tmp_path / "rubbish").write_bytes(b"rubbish")
+    (tmp_path / "folder").mkdir()
+    bad = [tmp_path / name for name in ("rubbish", "gone", "folder")]
+    with stow() as service:
+        sent = list(send([*bad, good], Service(service.url), timeout=TIMEOUT))
+        assert service.stored() == [good.stem]
+    assert [one.accepted for one in sent] == [False, False, False, True]
+    assert [one.retryable for one in sent[:3]] == [False, False, True]
+    for one, said in zip(sent, ("no DICOM file", "cannot be read", "cannot be read"), strict=False):
+        assert said in one.error
+
+
+def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
+    with stow() as other:
+        moved = Answer(307, headers={"Location": f"{other.url}/studies"})
+        sent = outcome(tmp_path, lambda uid: moved)
+        assert other.signed_in == []
+    assert not sent.accepted
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_001])
+def test_files_arrive_byte_for_byte_whole_or_in_chunks(tmp_path: Path, size: int) -> None:
+    file = a_file(tmp_path, Comprehensive3DSRStorage, padding=size)
+    with stow() as service:
+        (sent,) = send([file], Service(service.url), timeout=TIMEOUT)
+        assert service.digests[sent.sop_instance_uid] == {
+            hashlib.sha256(file.read_bytes()).hexdigest()
+        }
+        assert set(service.hosts) == {f"127.0.0.1:{service.port}"}
+    assert sent.accepted
+
+
+@pytest.mark.parametrize(
+    ("service", "header"),
+    [
+        ({"username": "nöde", "password": "pæss:wörd"}, "Basic bsO2ZGU6cMOmc3M6d8O2cmQ="),
+        ({"token": "abc.def-123"}, "Bearer abc.def-123"),
+        ({}, ""),
+    ],
+)
+def test_the_node_signs_in_and_never_says_how(
+    db: Database,
+    tmp_path: Path,
+    service: dict[str, str],
+    header: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    uids = waiting_set(db, tmp_path, captures=1)
+    with stow(lambda uid: Answer(401)) as pacs:
+        sender = deliverer(db, tmp_path, pacs.url, **service)
+        sender.deliver_due()
+        pacs.answer = stored
+        deliveries.retry(db)
+        sender.deliver_due()
+        assert set(pacs.signed_in) == {header}
+    assert states(db, uids) == ["sent", "sent"]
+    for secret in filter(None, (service.get("password"), service.get("token"), header)):
+        assert secret not in caplog.text
+        assert secret not in repr(Service("http://pacs", **service))
+
+
+def test_a_proxy_or_password_of_the_environment_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
+    with stow() as service:
+        file = a_file(tmp_path, Comprehensive3DSRStorage)
+        (sent,) = send([file], Service(service.url), timeout=TIMEOUT)
+        assert service.signed_in == [""]
+    assert sent.accepted
+
+
+def test_only_the_certificate_that_is_named_is_trusted(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *(require("openssl"), "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"),
+            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=pacs"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    file = a_file(tmp_path, Comprehensive3DSRStorage)
+    with stow(tls=context) as service:
+        for ca_file, said in (
+            (None, "certificate verify failed"),
+            (tmp_path / "gone.pem", "gone.pem"),
+            (file, "cannot be reached"),
+        ):
+            (sent,) = send([file], Service(service.url, ca_file=ca_file), timeout=TIMEOUT)
+            assert (sent.accepted, sent.out_of_reach) == (False, True)
+            assert said in sent.error
+        assert service.asked == []
+        (sent,) = send([file], Service(service.url, ca_file=certificate), timeout=TIMEOUT)
+    assert sent.accepted, sent.error
+
+
+@pytest.mark.parametrize("taken", [ComprehensiveSRStorage, EnhancedSRStorage])
+def test_a_service_of_old_gets_the_report_in_the_class_that_it_takes(
+    db: Database, tmp_path: Path, taken: str
+) -> None:
+    uids = waiting_set(db, tmp_path)
+
+    def answer(uid: str) -> Answer:
+        (one,) = [d for d in deliveries.list_deliveries(db) if d.sop_instance_uid == uid]
+        return stored(uid) if one.kind == "heatmap" or one.sop_class_uid == taken else refused(uid)
+
+    def refused(uid: str) -> Answer:
+        return failed(uid, 0x0122)
+
+    with stow(answer) as pacs:
+        deliver_all(deliverer(db, tmp_path, pacs.url))
+        *captures, report = pacs.stored()
+    assert captures == uids[:2]
+    (sent,) = [one for one in deliveries.list_deliveries(db) if one.kind == "report"]
+    assert (sent.state, sent.sop_class_uid, sent.sop_instance_uid) == ("sent", taken, report)
+
+
+def test_a_class_that_is_taken_in_no_form_is_recorded(db: Database, tmp_path: Path) -> None:
+    waiting_set(db, tmp_path, captures=0)
+    with stow(lambda uid: failed(uid, 0x0122)) as pacs:
+        deliver_all(deliverer(db, tmp_path, pacs.url))
+        assert len(pacs.asked) == 3
+    (refused,) = deliveries.list_deliveries(db, state="failed")
+    assert "Enhanced SR Storage" in refused.last_error
+
+
+def test_a_wrong_password_costs_no_result_however_long_it_takes_to_mend(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with stow(lambda uid: Answer(401)) as pacs:
+        sender = deliverer(db, tmp_path, pacs.url)
+        delays = []
+        for _ in range(MAX_FAILURES + 1):
+            delays.append(sender.deliver_due())
+            deliveries.retry(db)
+        assert delays[:4] == [1, 2, 4, 5]
+        assert states(db, uids) == ["pending"] * 3
+        assert all("check username" in one.last_error for one in of(db, uids))
+        pacs.answer = stored
+        deliver_all(sender)
+        assert pacs.stored() == uids
+
+
+def test_one_that_is_too_large_fails_alone_and_the_report_goes(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with stow(lambda uid: Answer(413) if uid == uids[0] else stored(uid)) as pacs:
+        deliver_all(deliverer(db, tmp_path, pacs.url))
+        assert pacs.stored() == uids[1:]
+    assert states(db, uids) == ["failed", "sent", "sent"]
+
+
+def test_one_that_breaks_the_service_is_given_up_and_the_report_goes(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    with stow(lambda uid: CLOSES if uid == uids[0] else stored(uid)) as pacs:
+        sender = deliverer(db, tmp_path, pacs.url)
+        for _ in range(MAX_FAILURES):
+            assert pacs.stored() == []
+            assert sender.deliver_due() == 0
+            deliveries.retry(db, tuple(one.id for one in of(db, uids) if one.state == "pending"))
+        sender.deliver_due()
+        assert pacs.stored() == uids[1:]
+    assert states(db, uids) == ["failed", "sent"]
+
+
+@pytest.fixture
+def pacs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pacs")
+
+
+def test_orthanc_takes_a_result_set_and_gives_it_back_identical(
+    db: Database, tmp_path: Path, pacs_folder: Path
+) -> None:
+    from tests.workers.results.studies import results_of_file
+    from workers.results import encode
+
+    made = {one.sop_instance_uid: encode(one) for one in results_of_file("examples_rgb_color.dcm")}
+    assert max(map(len, made.values())) > 1_000_000  # it goes in chunks
+    files = [tmp_path / f"{uid}.dcm" for uid in made]
+    for file in files:
+        file.write_bytes(made[file.stem])
+    uids = waiting_set(db, tmp_path, files=files)
+    with orthanc(pacs_folder, **dicomweb()) as pacs:
+        deliver_all(deliverer(db, tmp_path, pacs.dicomweb))
+        assert states(db, uids) == ["sent"] * len(uids)
+        assert pacs.stored() == sorted(uids)
+        assert {uid: pacs.file(uid) for uid in uids} == made
+        with requests.Session() as session:  # and as a viewer reads it, by WADO-RS
+            web = DICOMwebClient(pacs.dicomweb, session)
+            back = web.retrieve_study(dcmread(files[0]).StudyInstanceUID)
+    assert {one.SOPInstanceUID: one for one in back} == {f.stem: dcmread(f) for f in files}
+
+
+def test_what_a_killed_orthanc_did_not_confirm_goes_when_it_is_back(
+    db: Database, tmp_path: Path, pacs_folder: Path
+) -> None:
+    uids = waiting_set(db, tmp_path, captures=40)
+    pacs = Orthanc(pacs_folder, **dicomweb())
+    pacs.start()
+    stop = threading.Event()
+    sender = deliverer(db, tmp_path, pacs.dicomweb, retry_first=0.2, retry_cap=0.5)
+    thread = threading.Thread(target=sender.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: "sent" in states(db, uids))
+        pacs.kill()
+        assert "pending" in states(db, uids)
+        until(lambda: any("cannot be reached" in one.last_error for one in of(db, uids)))
+        pacs.start()
+        until(lambda: states(db, uids) == ["sent"] * len(uids))
+        assert pacs.stored() == sorted(uids)
+    finally:
+        stop.set()
+        thread.join()
+        pacs.kill()
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 
 from node.errors import SettingsError
-from node.urls import of_scheme, service_root, without_password
+from node.urls import broker_url, database_url, service_root, without_password
 
 PREFIX = "HEPANODE_"
 ResultKind = Literal["heatmap", "segmentation", "summary", "report"]
@@ -70,22 +70,6 @@ _MONTH = 30 * 24 * 3600
 Seconds = Annotated[float, Field(gt=0, le=_MONTH, allow_inf_nan=False)]
 
 
-def _database_url(value: str) -> str:
-    return of_scheme(
-        value,
-        ("sqlite", "postgresql", "postgresql+psycopg"),
-        "postgresql://user@host/name or sqlite:///path; empty: SQLite in the data folder",
-    )
-
-
-def _broker_url(value: str) -> str:
-    return of_scheme(
-        value,
-        ("redis", "rediss", "amqp", "amqps"),
-        "redis://host:6379/0 or amqp://user@host:5672//; empty: no broker, all in one process",
-    )
-
-
 def _ascii(value: SecretStr) -> SecretStr:
     """What an HTTP header can hold."""
     if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
@@ -104,13 +88,13 @@ class Section(BaseModel):
 
 
 class Database(Section):
-    url: Annotated[str, AfterValidator(_database_url)] = Field(
+    url: Annotated[str, AfterValidator(database_url)] = Field(
         "", description="SQLAlchemy URL; empty: SQLite in the data folder"
     )
 
 
 class Broker(Section):
-    url: Annotated[str, AfterValidator(_broker_url)] = Field(
+    url: Annotated[str, AfterValidator(broker_url)] = Field(
         "", description="redis:// or amqp:// URL; empty: no broker, all in one process"
     )
     queue: str = Field("hepanode", min_length=1)

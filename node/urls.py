@@ -30,6 +30,22 @@ def of_scheme(value: str, schemes: Sequence[str], allowed: str) -> str:
     return value
 
 
+def database_url(value: str) -> str:
+    return of_scheme(
+        value,
+        ("sqlite", "postgresql", "postgresql+psycopg"),
+        "postgresql://user@host/name or sqlite:///path; empty: SQLite in the data folder",
+    )
+
+
+def broker_url(value: str) -> str:
+    return of_scheme(
+        value,
+        ("redis", "rediss", "amqp", "amqps"),
+        "redis://host:6379/0 or amqp://user@host:5672//; empty: no broker, all in one process",
+    )
+
+
 def service_root(value: str) -> str:
     """The root of a web service, without a slash at its end; ValueError for what can be none."""
     allowed = "the root of a DICOMweb service, as https://host/dicom-web"

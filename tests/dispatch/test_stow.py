@@ -178,9 +178,6 @@ def test_what_says_nothing_of_the_object_waits_and_is_never_given_up(
             None,
         ),
         (lambda uid: stored(uid + ".1"), None),
-        (lambda uid: CLOSES, None),
-        (lambda uid: Answer(body=stored(uid).body, cut=20), None),
-        (lambda uid: Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), None),
     ],
 )
 def test_what_leaves_the_object_in_doubt_is_tried_again_and_counted(
@@ -190,6 +187,20 @@ def test_what_leaves_the_object_in_doubt_is_tried_again_and_counted(
     assert (sent.accepted, sent.retryable, sent.out_of_reach) == (False, True, False)
     assert sent.status == status
     assert sent.error.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda uid: CLOSES,
+        lambda uid: Answer(body=stored(uid).body, cut=20),
+        lambda uid: Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_none(tmp_path: Path, answer: Callable[[str], Answer]) -> None:
+    sent = outcome(tmp_path, answer)
+    assert (sent.status, sent.retryable, sent.out_of_reach) == (None, True, False)
+    assert "gives no whole answer" in sent.error
 
 
 def test_a_service_that_hangs_costs_its_time_out(tmp_path: Path) -> None:

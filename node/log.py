@@ -14,5 +14,6 @@ def setup(level: str) -> None:
         level=logging.WARNING,
         force=True,
     )
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its errors are our outcomes
     for room in ("node", "workers", "models"):
         logging.getLogger(room).setLevel(level.upper())

@@ -227,6 +227,12 @@ class Destination(Section):
     timeout: Seconds = 30
     retry_first: Seconds = 5
     retry_cap: Seconds = 600
+    confirm: Literal["auto", "commitment", "query", "none"] = Field(
+        "auto",
+        description="proof that what was sent is kept: storage commitment, a query, auto: the "
+        "first of both that the destination has, or none",
+    )
+    confirm_wait: Seconds = Field(3600, description="for the answer to a storage commitment")
 
     @property
     def address(self) -> str:
@@ -253,6 +259,8 @@ class Destination(Section):
             )
         if bool(self.username) != bool(self.password) or (self.username and self.token):
             raise ValueError("give username and password, both, or token alone")
+        if self.url and self.confirm == "commitment":
+            raise ValueError("confirm = 'commitment' has no meaning beside url")
         if self.ca_file and parts.scheme != "https":
             raise ValueError("ca_file needs a url that begins with https://")
         return self
@@ -311,6 +319,12 @@ class Settings(BaseSettings):
         """Where bundles are searched before the shipped ones: an installed one goes first."""
         return (self.bundle_store, *self.analysis.bundle_folders)
 
+    @property
+    def titles(self) -> frozenset[str]:
+        """The AE titles of the node: a destination answers to the one that called it."""
+        own = {one.calling_ae_title for one in self.destinations if one.calling_ae_title}
+        return frozenset({self.receiver.ae_title, *own})
+
     def destination(self, name: str) -> Destination | None:
         return next((d for d in self.destinations if d.name == name), None)
 
@@ -357,17 +371,15 @@ def _refuse_unknown_variables() -> None:
             raise SettingsError(f"environment: {name} names no setting; known here: {allowed}")
 
 
-_SECRET = (("password",), ("token",))
-
-
 def _explain(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "configuration"
     message = str(error["msg"]).removeprefix("Value error, ")
-    section, last = error["loc"][:1], error["loc"][-1:]
     value = without_password(repr(error["input"]))
-    if section == ("destinations",) and (error["type"] == "extra_forbidden" or last in _SECRET):
-        value = "***"  # a misspelt key may hold a secret too
-    if error["type"] == "extra_forbidden":
+    unknown = error["type"] == "extra_forbidden"
+    of_destination = error["loc"][:1] == ("destinations",)  # a misspelt key may hold a secret too
+    if of_destination and (key.endswith(("password", "token")) or unknown):
+        value = "***"
+    if unknown:
         return f"{key} = {value}: no such key; known here: {_known(error['loc'])}"
     if error["type"] == "missing":
         return f"{key}: missing, and it has no default"

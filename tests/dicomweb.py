@@ -9,7 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = answer.status if answer.raw is None and answer.cut is None else 0
             self.of.asked.append((uid, status))
             self.of.digests[uid].add(hashlib.sha256(content).hexdigest())
-        self._say(answer)
+        with suppress(ConnectionError):  # who asked has given up
+            self._say(answer)
 
     def _note(self) -> None:
         with self.of.lock:

@@ -86,6 +86,12 @@ class Orthanc:
         with urllib.request.urlopen(self._url(f"/instances/{id}/file"), timeout=10) as reply:
             return bytes(reply.read())
 
+    def forget(self, sop_instance_uid: str) -> None:
+        """Delete a stored object, as a person at the PACS may."""
+        (id,) = self._ids(SOPInstanceUID=sop_instance_uid).values()
+        request = urllib.request.Request(self._url(f"/instances/{id}"), method="DELETE")
+        urllib.request.urlopen(request, timeout=10).close()
+
     def _ids(self, **query: str) -> dict[str, str]:
         found = self.get("/tools/find", {"Level": "Instance", "Expand": True, "Query": query})
         return {one["MainDicomTags"]["SOPInstanceUID"]: one["ID"] for one in found}

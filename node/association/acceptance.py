@@ -48,7 +48,14 @@ def accept(request: Any, max_pdu: int) -> tuple[A_ASSOCIATE, dict[int, Presentat
     answer = _answer(request)
     answer.result = 0
     answer.result_source = 1
-    negotiated = contexts.negotiate(request.presentation_context_definition_list)
+    proposed = [
+        item
+        for item in request.user_information
+        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+    ]
+    negotiated = contexts.negotiate(
+        request.presentation_context_definition_list, contexts.answers_commitment(proposed)
+    )
     answer.presentation_context_definition_results_list = negotiated
     length = MaximumLengthNotification()
     length.maximum_length_received = max_pdu
@@ -56,11 +63,6 @@ def accept(request: Any, max_pdu: int) -> tuple[A_ASSOCIATE, dict[int, Presentat
     implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    proposed = [
-        item
-        for item in request.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
-    ]
     answer.user_information = [length, implementation, version, *contexts.roles(proposed)]
     accepted = {int(c.context_id or 0): c for c in negotiated if c.result == contexts.ACCEPTANCE}
     return answer, accepted

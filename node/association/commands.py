@@ -9,6 +9,7 @@ _ELEMENT = struct.Struct("<HHI")
 
 C_STORE_RQ = 0x0001
 C_ECHO_RQ = 0x0030
+N_EVENT_REPORT_RQ = 0x0100
 C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000  # a response's Command Field is its request's with this bit
 NO_DATASET = 0x0101
@@ -23,10 +24,12 @@ DATASET_TYPE = 0x0800
 STATUS = 0x0900
 ERROR_COMMENT = 0x0902
 AFFECTED_SOP_INSTANCE_UID = 0x1000
+EVENT_TYPE_ID = 0x1002
 
 # PS3.7 Annex C and PS3.4 Table B.2-1
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
+INVALID_ARGUMENT = 0x0115
 UNRECOGNIZED_OPERATION = 0x0211
 OUT_OF_RESOURCES = 0xA700
 DATASET_DOES_NOT_MATCH = 0xA900
@@ -96,6 +99,7 @@ class Command:
             STATUS: encode_number(reply.status),
             ERROR_COMMENT: encode_text(reply.comment[:64]),
             AFFECTED_SOP_INSTANCE_UID: self.elements.get(AFFECTED_SOP_INSTANCE_UID, b""),
+            EVENT_TYPE_ID: self.elements.get(EVENT_TYPE_ID, b""),
         }
         return encode({element: value for element, value in answer.items() if value})
 

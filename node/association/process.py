@@ -15,7 +15,8 @@ import pydicom.config
 from node import tracking
 from node.association.archive import Archive
 from node.association.callers import Callers
-from node.association.commands import C_ECHO_RQ, C_STORE_RQ
+from node.association.commands import C_ECHO_RQ, C_STORE_RQ, N_EVENT_REPORT_RQ
+from node.association.commitment_service import CommitmentService
 from node.association.places import Places
 from node.association.services import echo
 from node.association.serving import Acceptor, Association
@@ -53,7 +54,12 @@ class ReceiverProcess:
             callers=Callers(settings.receiver.callers),
             places=places,
             process=process,
-            services={C_ECHO_RQ: echo, C_STORE_RQ: StoreService(Archive(store, self._db))},
+            services={
+                C_ECHO_RQ: echo,
+                C_STORE_RQ: StoreService(Archive(store, self._db)),
+                N_EVENT_REPORT_RQ: CommitmentService(self._db),
+            },
+            titles=settings.titles,
             db=self._db,
         )
 

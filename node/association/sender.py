@@ -41,8 +41,8 @@ class Sent:
     try as it is: the association was lost, the peer was out of resources or this machine could
     not read the file. ``out_of_reach``: the peer was not there when its turn came, which says
     nothing about the object; one that was begun when the association broke may be the cause.
-    ``refused_class``: the peer takes no object of this class; ``instead``: the first of the
-    alternatives that it does take.
+    ``refused_classes``: the object's class, when the peer takes no object of it, and those of the
+    alternatives that it does not take either; ``instead``: the first that it does take.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Sent:
     error: str
     retryable: bool = False
     out_of_reach: bool = False
-    refused_class: bool = False
+    refused_classes: tuple[str, ...] = ()
     instead: str = ""
 
 
@@ -241,7 +241,7 @@ def _store(association: Requestor, item: _Object) -> Sent:
             None,
             False,
             f"{association.peer} does not take {names} in {syntax}",
-            refused_class=True,
+            refused_classes=tuple(refused),
             instead=instead,
         )
     try:
@@ -255,7 +255,11 @@ def _store(association: Requestor, item: _Object) -> Sent:
         reply = association.store(context, item.sop_instance_uid, dataset)
     outcome = _outcome(item, reply)
     if reply.status == _SOP_CLASS_NOT_SUPPORTED:
-        return replace(outcome, refused_class=True, instead=_instead(association, item))
+        return replace(
+            outcome,
+            refused_classes=(item.context.abstract_syntax,),
+            instead=_instead(association, item),
+        )
     return outcome
 
 

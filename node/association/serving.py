@@ -42,13 +42,15 @@ _LONGEST_COMMAND = 65536  # bytes; a command set is a dozen short elements
 
 @dataclass(frozen=True)
 class Acceptor:
-    """What all associations of one process share; ``services`` by Command Field."""
+    """What all associations of one process share; ``services`` by Command Field, ``titles`` the AE
+    titles that the node answers to."""
 
     settings: Receiver
     callers: Callers
     places: Places
     process: int
     services: Mapping[int, Service]
+    titles: frozenset[str]
     db: tracking.Database
 
 
@@ -87,7 +89,7 @@ class Association:
             self._upper.set_timeout(self._settings.acse_timeout)
             request = self._upper.request()
             permission = self._acceptor.callers.find(request.calling_ae_title, self._address)
-            if request.called_ae_title != self._settings.ae_title:
+            if request.called_ae_title not in self._acceptor.titles:
                 self._reject(request, acceptance.CALLED_AE_UNKNOWN)
             elif permission is None:
                 self._reject(request, acceptance.CALLING_AE_UNKNOWN)

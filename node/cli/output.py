@@ -20,6 +20,7 @@ STATE_STYLES = {
     "running": "cyan",
     "done": "green",
     "failed": "bold red",
+    "refused": "yellow",
     "quarantined": "bold red",
     "superseded": "dim",
     "pending": "cyan",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from node.association.peer import Peer
 from node.association.requestor import Timeouts
 from node.association.sender import Sent, send
 from node.dispatch import dicomweb, stow
+from node.dispatch.confirmation import Confirmer
+from node.dispatch.dialect import INSTEAD, Dialect
 from node.dispatch.older_form import OLDER, form_uid, older_form
 from node.errors import StorageError, TrackingError
+from node.identity import series_uid
 from node.settings import Destination, Settings
 from node.storage import InstanceStore
 from node.tracking import Database, Delivery, deliveries
@@ -50,6 +53,8 @@ class Deliverer:
         self._destination = destination
         self._peer = Peer(destination.ae_title, destination.host, destination.port)
         self._db = db
+        self._dialect = Dialect(db, destination.name)
+        self._confirmer = Confirmer(destination, self._peer, self._calling_ae, db, self._dialect)
         self._outages = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -58,6 +63,8 @@ class Deliverer:
         while not stop.wait(pause):
             try:
                 pause = self.deliver_due()
+                if not self._outages:
+                    self._confirmer.confirm_due()
             except TrackingError as error:
                 log.error("deliveries to %s wait: %s", self._destination.name, error)
                 pause = 5
@@ -68,11 +75,10 @@ class Deliverer:
         due = deliveries.claim_set(self._db, self._destination.name, lease_seconds=lease)
         if not due:
             return _IDLE_SECONDS
-        paths = [self._data / delivery.path for delivery in due]
-        for index, sent in enumerate(self._send(paths)):
+        for index, sent in enumerate(self._outcomes(due)):
             if not sent.out_of_reach:
                 self._outages = 0
-            outcome = self._fall_back(due[index], sent) if sent.refused_class else sent
+            outcome = self._fall_back(due[index], sent) if sent.refused_classes else sent
             if outcome is None:
                 continue  # the older form is due by itself
             if not self._record(due[index], outcome):
@@ -82,6 +88,35 @@ class Deliverer:
                 return 0
             deliveries.renew(self._db, [d.id for d in due[index + 1 :]], lease)
         return 0
+
+    def _outcomes(self, due: Sequence[Delivery]) -> Iterator[Sent]:
+        """Of each delivery in order; what the destination is known to refuse is not offered."""
+        refused = self._dialect.refused()
+        offered = [one for one in due if one.sop_class_uid not in refused]
+        sending = self._send([self._data / one.path for one in offered])
+        for one in due:
+            if one in offered:
+                sent = next(sending)
+                if sent.accepted:
+                    self._dialect.learn(one.sop_class_uid, taken=True)
+                for sop_class in sent.refused_classes:
+                    self._dialect.learn(sop_class, taken=False)
+            else:
+                sent = self._known_refusal(one, refused)
+            yield sent
+
+    def _known_refusal(self, delivery: Delivery, refused: Collection[str]) -> Sent:
+        older = OLDER.get(delivery.sop_class_uid, ())
+        name, where = UID(delivery.sop_class_uid).name, self._destination.address
+        return Sent(
+            self._data / delivery.path,
+            delivery.sop_instance_uid,
+            None,
+            False,
+            f"{where} does not take {name}, as it said before",
+            refused_classes=(delivery.sop_class_uid,),
+            instead=next((one for one in older if one not in refused), ""),
+        )
 
     def _send(self, paths: Sequence[Path]) -> Iterator[Sent]:
         timeout = self._destination.timeout
@@ -99,7 +134,8 @@ class Deliverer:
     def _record(self, delivery: Delivery, outcome: Sent) -> bool:
         """Record an answer that is final; False when the object must be tried again."""
         if outcome.accepted and outcome.status is not None:
-            deliveries.sent(self._db, delivery.id, outcome.status)
+            confirm = self._confirmer.wanted
+            deliveries.sent(self._db, delivery.id, outcome.status, confirm=confirm)
             log.info(
                 "%s of study %s delivered to %s",
                 delivery.kind,
@@ -109,6 +145,9 @@ class Deliverer:
             return True
         if _may_succeed_later(outcome, delivery.failures + 1):
             return False
+        if outcome.refused_classes:
+            self._refused(delivery, outcome)
+            return True
         deliveries.failed(self._db, delivery.id, outcome.error, outcome.status)
         log.error(
             "%s of study %s was refused by %s: %s",
@@ -118,6 +157,18 @@ class Deliverer:
             outcome.error,
         )
         return True
+
+    def _refused(self, delivery: Delivery, outcome: Sent) -> None:
+        """The destination never takes such an object: what tells the same goes instead."""
+        others = INSTEAD.get(delivery.kind, ())
+        instead = deliveries.refused(self._db, delivery, outcome.error, others)
+        log.warning(
+            "%s of study %s: %s; %s",
+            delivery.kind,
+            delivery.study_instance_uid,
+            outcome.error,
+            f"it gets the {instead}" if instead else "nothing else tells the same",
+        )
 
     def _fall_back(self, delivery: Delivery, outcome: Sent) -> Sent | None:
         """Make the older form that a destination takes of an object whose class it refuses.
@@ -139,8 +190,9 @@ class Deliverer:
             log.error("%s of study %s: %s", delivery.kind, study, waiting.error)
             return None
         except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
-            return replace(outcome, error=f"{older.name} cannot be made: {type(error).__name__}")
-        deliveries.replaced(self._db, delivery, older, uid, path)
+            why = f"{older.name} cannot be made: {type(error).__name__}"
+            return replace(outcome, error=why, refused_classes=())
+        deliveries.replaced(self._db, delivery, older, series_uid(uid), uid, path)
         log.warning(
             "%s of study %s: %s; %s is next", delivery.kind, study, outcome.error, older.name
         )

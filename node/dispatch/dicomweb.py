@@ -7,23 +7,25 @@ parameters, and past the reasons in an answer that is an error.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
 import requests
 from dicomweb_client import DICOMwebClient
+from pydicom import Dataset
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError, ReadTimeout
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
-from node.errors import AssociationError
+from node.association.commitment import Stored
+from node.errors import AssociationError, NothingAccepted
 from node.settings import Destination
 
 _ACCEPT = "application/dicom+json, application/dicom+xml;q=0.9, */*;q=0.1"
-_NOBODYS_STUDY = "2.25.0"
+_NOBODYS = "2.25.0"  # Study Instance UID
 
 _URL = "check url"
 _CREDENTIALS = "check username and password, or token, and what they permit"
@@ -101,10 +103,17 @@ class Connection:
         post = self._client._http_post_multipart_application_dicom
         return self._asked(lambda: post(url, [content]))
 
-    def search(self) -> requests.Response:
-        """The answer to a search that finds nothing; raises Unanswered."""
-        wanted = {"StudyInstanceUID": _NOBODYS_STUDY}
+    def search_studies(self, study_instance_uid: str) -> requests.Response:
+        """The answer to a search for a study; raises Unanswered."""
+        wanted = {"StudyInstanceUID": study_instance_uid}
         return self._asked(lambda: self._client.search_for_studies(search_filters=wanted))
+
+    def search_instances(self, one: Stored) -> requests.Response:
+        """The answer to a search for an instance; raises Unanswered."""
+        where = (one.study_instance_uid, one.series_instance_uid)
+        wanted = {"SOPInstanceUID": one.sop_instance_uid}
+        search = self._client.search_for_instances
+        return self._asked(lambda: search(*where, search_filters=wanted))
 
     def _asked(self, request: Callable[[], object]) -> requests.Response:
         self._answer = None
@@ -144,18 +153,40 @@ def ask(service: Service, *, timeout: float) -> float:
     wrong and what to do.
     """
     began = time.monotonic()
+    with connected(service, timeout) as connection, suppress(NothingAccepted):
+        _searched(service, connection.search_studies(_NOBODYS))
+    return time.monotonic() - began
+
+
+def find(service: Service, objects: Sequence[Stored], *, timeout: float) -> frozenset[str]:
+    """The SOP Instance UIDs of those ``objects`` that a search (QIDO-RS) shows.
+
+    Raises NothingAccepted when the service has no search, and AssociationError otherwise.
+    """
     with connected(service, timeout) as connection:
-        answer = connection.search()
-    seconds = time.monotonic() - began
+        return frozenset(one.sop_instance_uid for one in objects if _shows(connection, one))
+
+
+def _shows(connection: Connection, one: Stored) -> bool:
+    answer = connection.search_instances(one)
+    if answer.status_code == HTTPStatus.NOT_FOUND:  # so do some of a study that they have not
+        return False
+    shown = _searched(connection.service, answer)
+    return any(each.get("SOPInstanceUID") == one.sop_instance_uid for each in shown)
+
+
+def _searched(service: Service, answer: requests.Response) -> list[Dataset]:
+    """What a search shows; raises NothingAccepted where the service only stores, AssociationError
+    for what is no answer to a search."""
     if answer.status_code in (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED):
-        return seconds
+        raise NothingAccepted(f"{service} {said(answer)}")
     if not answer.ok or is_passing(answer):
         raise AssociationError(f"{service} {said(answer)}")
-    if answer.content and not media_type(answer).endswith("json"):
-        raise AssociationError(
-            f"{service} is no DICOMweb service: it answers a search with no JSON"
-        )
-    return seconds
+    try:
+        return [Dataset.from_json(one) for one in answer.json()] if answer.content else []
+    except Exception:  # noqa: BLE001 a body can be anything, and so is what parsers raise on it
+        problem = f"{service} is no DICOMweb service: it answers a search without DICOM JSON"
+        raise AssociationError(problem) from None
 
 
 def is_passing(answer: requests.Response) -> bool:

@@ -31,7 +31,6 @@ from node.storage import is_uid
 
 # PS3.18 Table I.2-2 and PS3.7 Annex C
 _OUT_OF_RESOURCES = 0xA7
-_DOES_NOT_MATCH_CLASS = 0xA9
 _PROCESSING_FAILURE = 0x0110
 _CLASS_NOT_SUPPORTED = 0x0122
 _IS_THERE_ALREADY = (0x0111, 0xB00E)
@@ -129,9 +128,9 @@ def _store(connection: Connection, item: _Object, alternatives: Alternatives) ->
 def _failed(service: Service, item: _Object, reason: int, alternatives: Alternatives) -> Sent:
     if reason in _IS_THERE_ALREADY:
         return item.accepted(reason)
-    of_class = reason == _CLASS_NOT_SUPPORTED or reason >> 8 == _DOES_NOT_MATCH_CLASS
-    what = UID(item.sop_class_uid).name if of_class else "the object"
-    others = alternatives.get(item.sop_class_uid, ()) if of_class else ()
+    refused = (item.sop_class_uid,) if reason == _CLASS_NOT_SUPPORTED else ()
+    what = UID(item.sop_class_uid).name if refused else "the object"
+    others = alternatives.get(item.sop_class_uid, ()) if refused else ()
     return Sent(
         item.path,
         item.sop_instance_uid,
@@ -139,7 +138,7 @@ def _failed(service: Service, item: _Object, reason: int, alternatives: Alternat
         False,
         f"{service} does not take {what}: failure reason {reason:04X}",
         retryable=reason >> 8 == _OUT_OF_RESOURCES or reason == _PROCESSING_FAILURE,
-        refused_class=of_class,
+        refused_classes=refused,
         instead=next(iter(others), ""),
     )
 

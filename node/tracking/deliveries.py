@@ -1,4 +1,5 @@
-"""One result object to one destination: ``pending`` ▶ ``sent`` ▶ ``confirmed`` | ``failed``."""
+"""One result object to one destination: ``pending`` ▶ ``sent`` ▶ ``confirmed``; or ``failed``, or
+``refused`` by a destination that takes no objects of its class."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ import sqlalchemy as sa
 
 from node.errors import NotFound
 from node.tracking.database import Database, utcnow
+from node.tracking.dialects import forget
 from node.tracking.records import Delivery
 from node.tracking.schema import deliveries, results, studies
 
 _FORM = {
     "sop_class_uid": deliveries.c.form_class_uid,
+    "series_instance_uid": deliveries.c.form_series_uid,
     "sop_instance_uid": deliveries.c.form_instance_uid,
     "path": deliveries.c.form_path,
 }
@@ -29,7 +32,8 @@ _COLUMNS = [
 ]
 
 
-def _query() -> sa.Select[tuple[object, ...]]:
+def selection() -> sa.Select[tuple[object, ...]]:
+    """Deliveries with what they deliver, as ``Delivery`` has it; for the modules of this room."""
     return sa.select(*_COLUMNS).select_from(deliveries.join(results).join(studies))
 
 
@@ -81,7 +85,7 @@ def claim_set(
             .returning(deliveries.c.id)
         ).all()
         rows = connection.execute(
-            _query().where(deliveries.c.id.in_(taken)).order_by(results.c.position)
+            selection().where(deliveries.c.id.in_(taken)).order_by(results.c.position)
         )
         return tuple(Delivery(**row._mapping) for row in rows)
 
@@ -100,9 +104,20 @@ def renew(
         )
 
 
-def sent(db: Database, id: int, status: int, now: datetime | None = None) -> None:
-    """The destination answered success or a warning."""
-    _end(db, id, state="sent", last_status=status, last_error="", sent_at=now or utcnow())
+def sent(
+    db: Database, id: int, status: int, now: datetime | None = None, *, confirm: bool = False
+) -> None:
+    """The destination answered success or a warning. confirm : proof that it keeps it is due."""
+    at = now or utcnow()
+    _end(
+        db,
+        id,
+        state="sent",
+        last_status=status,
+        last_error="",
+        sent_at=at,
+        confirm_at=at if confirm else None,
+    )
 
 
 def failed(db: Database, id: int, error: str, status: int | None = None) -> None:
@@ -110,8 +125,64 @@ def failed(db: Database, id: int, error: str, status: int | None = None) -> None
     _end(db, id, state="failed", last_status=status, last_error=error)
 
 
+def refused(db: Database, delivery: Delivery, error: str, instead: Sequence[str]) -> str:
+    """The destination takes no object of this class, in no older form either.
+
+    instead : kinds of result that tell the same, best first. Of the same set, the first that the
+    destination has not refused is due, whether it is among the kinds of that destination or not:
+    which that is, '' where there is none.
+    """
+    with db.writing() as connection:
+        ended = connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == delivery.id, deliveries.c.state == "pending")
+            .values(state="refused", last_status=None, last_error=error, lease_until=None)
+        )
+        if ended.rowcount == 0:
+            return ""
+        set_of, urgent = connection.execute(
+            sa.select(results.c.result_key, deliveries.c.urgent)
+            .select_from(deliveries.join(results))
+            .where(deliveries.c.id == delivery.id)
+        ).one()
+        for kind in instead:
+            rows = connection.execute(
+                sa.select(results.c.id, deliveries.c.state)
+                .select_from(
+                    results.outerjoin(
+                        deliveries,
+                        sa.and_(
+                            deliveries.c.result_id == results.c.id,
+                            deliveries.c.destination == delivery.destination,
+                        ),
+                    )
+                )
+                .where(results.c.result_key == set_of, results.c.kind == kind)
+            ).all()
+            if not rows or any(row.state == "refused" for row in rows):
+                continue
+            for row in rows:
+                if row.state is None:
+                    connection.execute(
+                        sa.insert(deliveries).values(
+                            result_id=row.id,
+                            destination=delivery.destination,
+                            state="pending",
+                            urgent=urgent,
+                            next_attempt_at=utcnow(),
+                        )
+                    )
+            return kind
+        return ""
+
+
 def replaced(
-    db: Database, refused: Delivery, sop_class_uid: str, sop_instance_uid: str, path: str
+    db: Database,
+    refused: Delivery,
+    sop_class_uid: str,
+    series_instance_uid: str,
+    sop_instance_uid: str,
+    path: str,
 ) -> None:
     """The destination does not take the class of ``refused``: send this older form instead, now.
 
@@ -126,6 +197,7 @@ def replaced(
             .values(
                 lease_until=None,
                 form_class_uid=sop_class_uid,
+                form_series_uid=series_instance_uid,
                 form_instance_uid=sop_instance_uid,
                 form_path=path,
             )
@@ -197,7 +269,7 @@ def list_deliveries(
     limit: int = 200,
 ) -> tuple[Delivery, ...]:
     """Deliveries, newest result first."""
-    query = _query().order_by(deliveries.c.id.desc()).limit(limit)
+    query = selection().order_by(deliveries.c.id.desc()).limit(limit)
     for column, value in (
         (studies.c.study_instance_uid, study_instance_uid),
         (results.c.run_id, run_id),
@@ -210,14 +282,22 @@ def list_deliveries(
         return tuple(Delivery(**row._mapping) for row in connection.execute(query))
 
 
-def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None = None) -> int:
-    """Make failed and waiting deliveries due now; how many. None: all that are not sent.
+def retry(
+    db: Database,
+    ids: tuple[int, ...] | None = None,
+    now: datetime | None = None,
+    *,
+    again: bool = False,
+) -> int:
+    """Make deliveries that failed, wait or were refused due now; how many. None: all of them.
 
-    One that failed is counted anew, and offered in its best form again.
-    Raises NotFound when an id names no delivery.
+    again : with ids, those too that were sent, as after a destination was set up anew. What failed
+    or was refused is counted anew and offered in its best form; what its destination has refused
+    so far is forgotten. Raises NotFound when an id names no delivery.
     """
-    open_states = deliveries.c.state.in_(("pending", "failed"))
-    failed_once = deliveries.c.state == "failed"
+    at = now or utcnow()
+    ended = deliveries.c.state.in_(("failed", "refused"))
+    states = ("pending", "failed", "refused", *(("sent", "confirmed") if again and ids else ()))
     with db.writing() as connection:
         if ids is not None:
             known = set(
@@ -225,14 +305,21 @@ def retry(db: Database, ids: tuple[int, ...] | None = None, now: datetime | None
             )
             if missing := sorted(set(ids) - known):
                 raise NotFound(f"no delivery {missing[0]}: see `hepanode deliveries list`")
-        chosen = open_states if ids is None else sa.and_(open_states, deliveries.c.id.in_(ids))
+        named = sa.true() if ids is None else deliveries.c.id.in_(ids)
+        chosen = sa.and_(deliveries.c.state.in_(states), named)
+        forget(connection, sa.select(deliveries.c.destination).where(chosen, ended))
         return connection.execute(
             sa.update(deliveries)
             .where(chosen)
             .values(
                 state="pending",
-                failures=sa.case((failed_once, 0), else_=deliveries.c.failures),
-                **{c.name: sa.case((failed_once, None), else_=c) for c in _FORM.values()},
-                next_attempt_at=now or utcnow(),
+                failures=sa.case((ended, 0), else_=deliveries.c.failures),
+                **{c.name: sa.case((ended, None), else_=c) for c in _FORM.values()},
+                next_attempt_at=at,
+                sent_at=None,
+                confirm_at=None,
+                confirm_tries=0,
+                confirmed_at=None,
+                confirmed_by="",
             )
         ).rowcount

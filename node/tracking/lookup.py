@@ -24,7 +24,7 @@ def results_named(db: Database, part: str) -> tuple[Result, ...]:
     whole = sa.or_(
         own == part,
         results.c.series_instance_uid == part,
-        results.c.id.in_(forms.where(form == part)),
+        results.c.id.in_(forms.where(sa.or_(form == part, deliveries.c.form_series_uid == part))),
     )
     partly = sa.or_(
         _fits(own, part),

@@ -169,7 +169,9 @@ class Result:
 @dataclass(frozen=True)
 class Delivery:
     """``made_as``: the SOP Class UID that the result was made in. Class, instance and path are
-    those of what is sent: an older form, where the destination does not take that class."""
+    those of what is sent: an older form, where the destination does not take that class.
+    ``confirmed_by``: 'commitment' or 'query'; empty while nothing proves that it was kept.
+    ``confirm_at``: when that is asked; None before it is sent, and when it is asked no more."""
 
     id: int
     study_instance_uid: str
@@ -178,6 +180,7 @@ class Delivery:
     kind: str
     made_as: str
     sop_class_uid: str
+    series_instance_uid: str
     sop_instance_uid: str
     path: str
     destination: str
@@ -188,7 +191,21 @@ class Delivery:
     last_status: int | None
     last_error: str
     sent_at: datetime | None
+    confirm_at: datetime | None
+    confirm_tries: int
+    transaction_uid: str | None
     confirmed_at: datetime | None
+    confirmed_by: str
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Whether a destination takes a SOP class, and since when that is known."""
+
+    destination: str
+    sop_class_uid: str
+    taken: bool
+    learned_at: datetime
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0007"  # the Alembic revision these tables are; the receiver checks it without Alembic
+REVISION = "0008"  # the Alembic revision these tables are; the receiver checks it without Alembic
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -166,7 +166,7 @@ deliveries = Table(
     Column("id", Integer, primary_key=True),
     Column("result_id", ForeignKey("results.id"), nullable=False),
     Column("destination", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # pending, sent, confirmed, failed
+    Column("state", String(16), nullable=False),  # pending, sent, confirmed, failed, refused
     Column("urgent", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),  # turns that its set got
     Column("failures", Integer, nullable=False, server_default="0"),  # that were its own
@@ -176,11 +176,26 @@ deliveries = Table(
     Column("last_error", Text, nullable=False, default=""),
     Column("sent_at", UTCDateTime),
     Column("form_class_uid", String(64)),  # of the older form that is sent in the result's stead
+    Column("form_series_uid", String(64)),
     Column("form_instance_uid", String(64)),
     Column("form_path", Text),
-    Column("confirmed_at", UTCDateTime),  # and the state: by storage commitment, not there yet
+    Column("confirm_at", UTCDateTime),  # when to ask for a confirmation; None: not any more
+    Column("confirm_tries", Integer, nullable=False, server_default="0"),
+    Column("transaction_uid", String(64), index=True),  # of the storage commitment asked for last
+    Column("confirmed_at", UTCDateTime),
+    Column("confirmed_by", String(16), nullable=False, server_default=""),  # commitment, query
     UniqueConstraint("result_id", "destination"),
     Index("ix_deliveries_due", "destination", "state", "next_attempt_at"),
+    Index("ix_deliveries_confirm", "destination", "confirm_at"),
+)
+
+dialects = Table(
+    "dialects",
+    metadata,
+    Column("destination", String(64), primary_key=True),
+    Column("sop_class_uid", String(64), primary_key=True),
+    Column("taken", Boolean, nullable=False),
+    Column("learned_at", UTCDateTime, nullable=False),
 )
 
 clinical_factors = Table(

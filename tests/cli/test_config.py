@@ -54,6 +54,7 @@ def _destination(keys: str) -> str:
             ["token alone"],
         ),
         (_destination("url = 'http://h'\nca_file = 'ca.pem'"), ["ca_file needs", "https://"]),
+        (_destination("url = 'http://h'\nconfirm = 'commitment'"), ["no meaning beside url"]),
     ],
 )
 def test_a_wrong_setting_names_key_value_and_what_is_allowed(

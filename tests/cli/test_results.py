@@ -12,6 +12,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage
 
+from node.identity import series_uid
 from node.tracking import NewResult
 from tests.cli.conftest import Node
 from tests.cli.versions import AFTER, BEFORE, FIRST, LATE, OTHER, PATIENT, STUDY, Versions
@@ -55,6 +56,14 @@ def test_a_result_is_shown_in_words_without_the_patient(versioned: Versioned) ->
     assert "  liver fat no number; 5 % or more: 91%, 10 % or more: 60%" in text
     assert "1 delivery" in lines
     assert "Nightingale" not in text
+
+
+def test_a_result_is_found_by_the_series_that_the_pacs_has_of_its_older_form(
+    versioned: Versioned,
+) -> None:
+    node, made = versioned
+    shown = node("results", "show", series_uid(made.older), "--json").json
+    assert [one["kind"] for one in shown["objects"]] == ["report", "report"]
 
 
 @pytest.mark.parametrize("cut", [slice(None), slice(0, -9), slice(20, None)])

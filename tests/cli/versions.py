@@ -192,7 +192,7 @@ def _deliver(db: Database, data: Path, report: NewResult) -> str:
     form = form_uid(report.sop_instance_uid, ComprehensiveSRStorage)
     path = f"results/{STUDY}/{form}.dcm"
     (data / path).write_bytes(older_form(data / report.path, ComprehensiveSRStorage, {}))
-    deliveries.replaced(db, refused, ComprehensiveSRStorage, form, path)
+    deliveries.replaced(db, refused, ComprehensiveSRStorage, series_uid(form), form, path)
     for one in deliveries.list_deliveries(db):
         deliveries.sent(db, one.id, 0)
     return form

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
 from node.storage import InstanceStore
 from node.tracking import Claim, Database, NewResult, results, runs, studies
@@ -34,41 +34,48 @@ def claimed_run(db: Database, *, lease_seconds: float = 600) -> Claim:
     return claim
 
 
+_CLASSES = {"heatmap": SC, "segmentation": SegmentationStorage, "summary": SC, "report": SR}
+
+
 def waiting_set(
     db: Database,
     data: Path,
     *,
     captures: int = 2,
+    kinds: Sequence[str] = (),
     files: Sequence[Path] = (),
+    wanted: Sequence[str] = ("heatmap", "report"),
     destinations: tuple[str, ...] = ("pacs",),
 ) -> list[str]:
     """The SOP Instance UIDs of some captures and a report that are due now, in order.
 
-    ``files`` in ``data`` in their place: captures and, last, a report.
+    kinds : other objects than those. files : in ``data``, captures and a report, in their place.
+    wanted : the kinds that the destinations get.
     """
     claim = claimed_run(db)
     InstanceStore(data).prepare()
-    made = files or [*(a_file(data, SC) for _ in range(captures)), a_file(data, SR)]
-    *pictures, report = made
-    objects = [*(result_of(one, "heatmap") for one in pictures), result_of(report, "report")]
+    made = kinds or (*["heatmap"] * (len(files) - 1 if files else captures), "report")
+    study = claim.study_instance_uid
+    stored = files or [a_file(data, _CLASSES[kind], study=study) for kind in made]
+    objects = [result_of(*one) for one in zip(stored, made, strict=True)]
     assert results.finish(
         db,
         claim,
         result_key=f"key-{next(_NUMBERS)}",
         version=1,
         objects=objects,
-        destinations=dict.fromkeys(destinations, ("heatmap", "report")),
+        destinations=dict.fromkeys(destinations, wanted),
         snapshot={},
         timings={},
     )
     return [made.sop_instance_uid for made in objects]
 
 
-def a_file(folder: Path, sop_class: str, *, padding: int = 0) -> Path:
+def a_file(folder: Path, sop_class: str, *, study: str = "", padding: int = 0) -> Path:
     """A small DICOM file, called by its SOP Instance UID, or one larger by ``padding`` bytes."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study or generate_uid(), generate_uid()
     dataset.PatientID = "P"
     if padding:
         dataset.DataSetTrailingPadding = bytes(padding + padding % 2)

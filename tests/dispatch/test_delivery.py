@@ -165,14 +165,22 @@ def test_a_pacs_that_rejects_what_it_takes_nothing_of_holds_nothing_up(
         deliver_all(db, tmp_path, port)
         assert states(db, first[:2]) == ["sent"] * 2
         (report,) = [one for one in deliveries.list_deliveries(db) if one.kind == "report"]
-        assert report.state == ("sent" if taken else "failed")
+        assert report.state == ("sent" if taken else "refused")
         alone = waiting_set(db, tmp_path, captures=0)
         second = waiting_set(db, tmp_path, captures=1)
         deliver_all(db, tmp_path, port)
         assert states(db, second[:1]) == ["sent"]
-    if not taken:  # it may be for another reason, so it waits for another try, by itself
-        assert states(db, alone) == ["pending"]
-        assert of(db, alone)[0].failures == 1
+    if not taken:  # it is remembered: nothing is offered that would be rejected
+        assert states(db, alone) == ["refused"]
+
+
+def test_a_rejection_before_anything_is_known_is_no_refusal(db: Database, tmp_path: Path) -> None:
+    """It may be for another reason, so the report waits for another try, by itself."""
+    alone = waiting_set(db, tmp_path, captures=0)
+    with rejecting(tmp_path, "SecondaryCaptureImageStorage") as port:
+        deliver_all(db, tmp_path, port)
+    assert states(db, alone) == ["pending"]
+    assert of(db, alone)[0].failures == 1
 
 
 @contextmanager
@@ -235,7 +243,7 @@ def test_a_class_that_is_not_taken_is_recorded_by_name_and_offered_again_by_retr
     uids = waiting_set(db, tmp_path)
     with scp(CAPTURES) as pacs:
         deliver_all(db, tmp_path, pacs.port)
-    (failed,) = deliveries.list_deliveries(db, state="failed")
+    (failed,) = deliveries.list_deliveries(db, state="refused")
     for name in ("Comprehensive 3D SR", "Comprehensive SR", "Enhanced SR"):
         assert f"{name} Storage" in failed.last_error
     deliveries.retry(db)

@@ -103,7 +103,7 @@ def test_a_class_that_is_taken_in_no_form_is_recorded(db: Database, tmp_path: Pa
     with stow(lambda uid: failed(uid, 0x0122)) as pacs:
         deliver_all(deliverer(db, tmp_path, pacs.url))
         assert len(pacs.asked) == 3
-    (refused,) = deliveries.list_deliveries(db, state="failed")
+    (refused,) = deliveries.list_deliveries(db, state="refused")
     assert "Enhanced SR Storage" in refused.last_error
 
 
@@ -207,3 +207,45 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def confirmed(db: Database, data: Path, url: str) -> None:
+    confirmer = deliverer(db, data, url, retry_first=0.001, retry_cap=0.001)._confirmer
+    confirmer.confirm_due()
+
+
+def test_orthanc_proves_by_a_search_what_it_keeps(
+    db: Database, tmp_path: Path, pacs_folder: Path
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with orthanc(pacs_folder, **dicomweb()) as pacs:
+        deliver_all(deliverer(db, tmp_path, pacs.dicomweb))
+        pacs.forget(uids[1])
+        confirmed(db, tmp_path, pacs.dicomweb)
+    assert states(db, uids) == ["confirmed", "sent", "confirmed"]
+    assert of(db, uids)[1].last_error == "a query there does not show it"
+    assert {one.confirmed_by for one in of(db, uids)} == {"query", ""}
+
+
+@pytest.mark.parametrize(
+    ("search", "said", "for_good"),
+    [
+        (Answer(405), "neither storage commitment nor a query", True),
+        (Answer(404), "does not show it", False),
+        (Answer(204), "does not show it", False),
+        (Answer(500), "500 Internal Server Error", False),
+        (Answer(200, b"<html>"), "without DICOM JSON", False),
+        (Answer(200, b'[{"00080018": {"vr": "UI", "Value": ["1.2"]}}]'), "does not show it", False),
+    ],
+)
+def test_a_search_that_shows_nothing_proves_nothing(
+    db: Database, tmp_path: Path, search: Answer, said: str, for_good: bool
+) -> None:
+    uids = waiting_set(db, tmp_path, captures=1)
+    with stow(search=search) as pacs:
+        deliver_all(deliverer(db, tmp_path, pacs.url))
+        confirmed(db, tmp_path, pacs.url)
+    for one in of(db, uids):
+        assert one.state == "sent"
+        assert said in one.last_error
+        assert (one.confirm_at is None) == for_good

@@ -224,7 +224,7 @@ retry_cap = 2
     def all_sent(self) -> bool:
         """Whether there are deliveries, and every one was sent."""
         found = self.deliveries()
-        return bool(found) and all(one.state == "sent" for one in found)
+        return bool(found) and all(one.state in ("sent", "confirmed") for one in found)
 
     def logs(self, last: int | None = None) -> str:
         """All that the parts logged, or only the ``last`` characters of each."""

@@ -107,7 +107,9 @@ def killing(
     """Kill a dispatcher at each of the points, one after the other."""
     for name, point in points.items():
         kill_at(node, "dispatcher", point, meanwhile=meanwhile)
-        recorded = [one.sop_instance_uid for one in node.deliveries() if one.state == "sent"]
+        recorded = [
+            one.sop_instance_uid for one in node.deliveries() if one.state in ("sent", "confirmed")
+        ]
         runs = node.runs()
         yield (
             name,

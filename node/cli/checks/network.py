@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from node.association.callers import Callers
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.cli.checks.finding import Finding
@@ -98,6 +99,25 @@ def _entity(settings: Settings, destination: Destination) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", name, f"{peer} answers C-ECHO in {duration(seconds)}")
+        yield from _way_back(settings, destination, name)
+
+
+def _way_back(settings: Settings, destination: Destination, name: str) -> Iterator[Finding]:
+    """Whether the receiver would let a destination in that answers a storage commitment."""
+    if destination.confirm not in ("auto", "commitment"):
+        return
+    try:
+        address = socket.gethostbyname(destination.host)
+    except OSError:
+        return
+    if Callers(settings.receiver.callers).find(destination.ae_title, address) is None:
+        yield Finding(
+            "warning",
+            name,
+            f"its answers to storage commitment cannot come: {destination.ae_title} from {address} "
+            "is no caller",
+            "add it to [[receiver.callers]], or set confirm = 'query' for this destination",
+        )
 
 
 def _service(settings: Settings, destination: Destination) -> Iterator[Finding]:

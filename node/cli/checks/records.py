@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from node import tracking
 from node.cli.checks.finding import Finding
-from node.cli.output import ago, duration, plural
+from node.cli.output import ago, class_name, duration, plural
 from node.cli.session import refuse_missing_file
 from node.errors import TrackingError
 from node.settings import Settings
-from node.tracking import Database
+from node.tracking import Database, Delivery
+from node.tracking.confirmations import NO_PROOF
 
 _IMPATIENT = 60.0  # seconds that a run may wait before someone should look
 _MANY = 10_000
@@ -108,6 +109,8 @@ def deliveries(settings: Settings) -> Iterator[Finding]:
         with _open(settings) as db:
             failed = tracking.deliveries.list_deliveries(db, state="failed", limit=_MANY)
             pending = tracking.deliveries.list_deliveries(db, state="pending", limit=_MANY)
+            unproven = tracking.deliveries.list_deliveries(db, state="sent", limit=_MANY)
+            refused = [one for one in tracking.dialects.known(db) if not one.taken]
     except TrackingError:
         return
     if failed:
@@ -135,5 +138,24 @@ def deliveries(settings: Settings) -> Iterator[Finding]:
                 f"{count} wait for {name}: {tried[0].last_error}",
                 "they go by themselves when it takes them; `deliveries retry --all` tries now",
             )
+    yield from _unproven(unproven)
+    for one in refused:
+        if settings.destination(one.destination) is not None:
+            what = class_name(one.sop_class_uid)
+            text = f"{one.destination} does not take {what}, as it said {ago(one.learned_at)}"
+            yield Finding("ok", "deliveries", text)
     if not failed and not names:
         yield Finding("ok", "deliveries", "none failed, none waits")
+
+
+def _unproven(sent: Sequence[Delivery]) -> Iterator[Finding]:
+    """What a destination took and then could not show."""
+    doubtful = [one for one in sent if one.last_error and one.last_error != NO_PROOF]
+    for name in sorted({one.destination for one in doubtful}):
+        own = [one for one in doubtful if one.destination == name]
+        yield Finding(
+            "warning",
+            "deliveries",
+            f"{plural(len(own), 'object')} sent to {name} not confirmed: {own[0].last_error}",
+            "look for them there; `hepanode deliveries retry --again ID` sends them once more",
+        )

@@ -1,0 +1,49 @@
+"""What a destination takes: learned from its own answers, and remembered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from node.tracking import Database, dialects, utcnow
+
+REMEMBERED = timedelta(days=1)
+"""After so long a refused class is offered again: a PACS may have been updated."""
+
+INSTEAD: dict[str, tuple[str, ...]] = {
+    "report": ("summary", "document"),
+    "summary": ("document", "report"),
+    "document": ("summary",),
+    "heatmap": ("summary", "document"),
+    "segmentation": ("heatmap",),
+    "presentation": ("heatmap",),
+}
+"""Kinds of result that tell the same where a destination takes no object of a kind, best first."""
+
+
+class Dialect:
+    """What one destination takes, as far as it has said; for one thread."""
+
+    def __init__(self, db: Database, destination: str) -> None:
+        self._db = db
+        self._destination = destination
+
+    def refuses(self, sop_class_uid: str) -> bool:
+        """Whether it has said so, and not too long ago."""
+        return sop_class_uid in self.refused()
+
+    def refused(self) -> frozenset[str]:
+        """The SOP Class UIDs that it does not take."""
+        since = utcnow() - REMEMBERED
+        return frozenset(
+            one.sop_class_uid
+            for one in dialects.known(self._db, self._destination)
+            if not one.taken and one.learned_at > since
+        )
+
+    def learn(self, sop_class_uid: str, *, taken: bool) -> None:
+        """It has just taken, or refused, an object or a service of this class."""
+        before = {
+            one.sop_class_uid: one.taken for one in dialects.known(self._db, self._destination)
+        }
+        if not taken or before.get(sop_class_uid) is not True:
+            dialects.learn(self._db, self._destination, sop_class_uid, taken)

@@ -38,16 +38,15 @@ def claim(
         .where(waiting.c.result_id == beside.c.id, beside.c.result_key == results.c.result_key)
         .where(waiting.c.destination == destination, waiting.c.state == "pending")
     )
+    free = sa.and_(
+        deliveries.c.state == "sent",
+        deliveries.c.confirm_at <= at,
+        sa.or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < at),
+    )
     due = (
         sa.select(deliveries.c.id)
         .select_from(deliveries.join(results))
-        .where(
-            deliveries.c.destination == destination,
-            deliveries.c.state == "sent",
-            deliveries.c.confirm_at <= at,
-            sa.or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < at),
-            ~incomplete,
-        )
+        .where(deliveries.c.destination == destination, free, ~incomplete)
         .order_by(deliveries.c.confirm_at, deliveries.c.id)
         .limit(limit)
     )
@@ -57,7 +56,7 @@ def claim(
     with db.writing() as connection:
         taken = connection.scalars(
             sa.update(deliveries)
-            .where(deliveries.c.id.in_(due), deliveries.c.state == "sent")
+            .where(deliveries.c.id.in_(due), free)  # again: another may have been faster
             .values(lease_until=at + timedelta(seconds=lease_seconds))
             .returning(deliveries.c.id)
         ).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,14 @@ def test_a_set_is_not_asked_for_before_it_is_whole(db: Database, tmp_path: Path)
     (waiting,) = of(db, [first])
     deliveries.sent(db, waiting.id, 0, confirm=True)
     assert confirmations.claim(db, "pacs", lease_seconds=60) == ()
+
+
+def test_of_many_dispatchers_one_asks(db: Database, tmp_path: Path) -> None:
+    for one in of(db, waiting_set(db, tmp_path)):
+        deliveries.sent(db, one.id, 0, confirm=True)
+    with ThreadPoolExecutor(8) as pool:
+        claims = pool.map(lambda _: confirmations.claim(db, "pacs", lease_seconds=60), range(16))
+        assert sorted(map(len, claims)) == [0] * 15 + [3]
 
 
 @pytest.mark.filterwarnings(  # pynetdicom leaves a socket where nobody listens to the collector

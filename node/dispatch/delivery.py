@@ -20,7 +20,7 @@ from node.association.sender import Sent, send
 from node.dispatch import dicomweb, stow
 from node.dispatch.confirmation import Confirmer
 from node.dispatch.dialect import INSTEAD, Dialect
-from node.dispatch.older_form import OLDER, form_uid, older_form
+from node.dispatch.older_form import OLDER, older_form
 from node.errors import StorageError, TrackingError
 from node.identity import series_uid
 from node.settings import Destination, Settings
@@ -180,9 +180,8 @@ class Deliverer:
             return outcome
         study, older = delivery.study_instance_uid, UID(outcome.instead)
         before = deliveries.older_forms(self._db, delivery.destination, study)
-        uid = form_uid(delivery.sop_instance_uid, older)
         try:
-            content = older_form(self._data / delivery.path, older, before)
+            uid, content = older_form(self._data / delivery.path, older, before)
             path = self._store.write_result(study, uid, content)
         except (OSError, StorageError) as error:
             waiting = replace(outcome, error=f"{older.name} cannot be made: {error}")

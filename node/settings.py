@@ -5,10 +5,8 @@ Every error names the key, the value it had and what is allowed.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -29,43 +27,23 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from node.addresses import AETitle, Host, Network, Port, is_loopback
 from node.errors import SettingsError
 from node.urls import broker_url, database_url, service_root, without_password
 
 PREFIX = "HEPANODE_"
-ResultKind = Literal["heatmap", "segmentation", "summary", "report"]
+ResultKind = Literal[
+    "heatmap",
+    "segmentation",
+    "presentation",
+    "summary",
+    "document",
+    "key-objects",
+    "rejection",
+    "report",
+]
 
 
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _ae_title(value: str) -> str:
-    """PS3.5 6.2, VR AE: 1 to 16 printable characters, no backslash, not only spaces."""
-    title = value.strip()
-    if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
-        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash")
-    return title
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        try:
-            socket.inet_aton(value)
-        except OSError:
-            raise ValueError("use an address or network, as 10.1.2.3 or 10.1.0.0/16") from None
-    return value
-
-
-AETitle = Annotated[str, AfterValidator(_ae_title)]
-Network = Annotated[str, AfterValidator(_network)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Host = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 _MONTH = 30 * 24 * 3600
 Seconds = Annotated[float, Field(gt=0, le=_MONTH, allow_inf_nan=False)]
 
@@ -113,11 +91,11 @@ class Receiver(Section):
     host: Host = "127.0.0.1"
     port: Port = 11112
     processes: int = Field(2, ge=1, le=64)
-    max_associations: int = Field(64, ge=1)
+    max_associations: int = Field(64, ge=1, description="over all processes")
     max_pdu: int = Field(262144, ge=4096, description="largest PDU the node takes, in bytes")
-    acse_timeout: Seconds = 30
-    dimse_timeout: Seconds = 60
-    network_timeout: Seconds = 120
+    acse_timeout: Seconds = Field(30, description="silence while an association is asked for")
+    dimse_timeout: Seconds = Field(60, description="silence within a message")
+    network_timeout: Seconds = Field(120, description="silence between messages")
     callers: tuple[Caller, ...] = ()
 
     @model_validator(mode="after")

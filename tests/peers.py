@@ -33,6 +33,12 @@ def _shared() -> str | None:
     return str(folder) if (folder / "data").is_dir() else None
 
 
+def _ohif() -> str | None:
+    """The build in the unpacked npm package ``@ohif/app``."""
+    folder = Path(os.environ.get("HEPANODE_TEST_OHIF", ".ohif/package/dist")).resolve()
+    return str(folder) if (folder / "index.html").is_file() else None
+
+
 def _file(path: str) -> str | None:
     return path if Path(path).is_file() else None
 
@@ -46,6 +52,8 @@ _FINDERS: dict[str, Callable[[], str | None]] = {
     "openssl": lambda: shutil.which("openssl"),
     "dcmtk": lambda: shutil.which("storescu"),
     "shared": _shared,
+    "ohif": _ohif,
+    "chromium": lambda: shutil.which("chromium"),
 }
 
 

@@ -11,7 +11,11 @@ from contextlib import contextmanager
 
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (
+    ColorSoftcopyPresentationStateStorage,
     Comprehensive3DSRStorage,
+    EncapsulatedPDFStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -23,7 +27,13 @@ from tests.peers import free_port
 
 CAPTURES = (SecondaryCaptureImageStorage, MultiFrameTrueColorSecondaryCaptureImageStorage)
 REPORTS = (Comprehensive3DSRStorage,)
-SEGMENTATIONS = (SegmentationStorage,)
+OTHERS = (
+    SegmentationStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    ColorSoftcopyPresentationStateStorage,
+    EncapsulatedPDFStorage,
+    KeyObjectSelectionDocumentStorage,
+)
 ABORT = -1
 
 
@@ -38,7 +48,7 @@ class Scp:
 
     def __init__(
         self,
-        classes: Sequence[str] = (*CAPTURES, *SEGMENTATIONS, *REPORTS),
+        classes: Sequence[str] = (*CAPTURES, *OTHERS, *REPORTS),
         answer: Callable[[str], int] = lambda uid: 0x0000,
     ) -> None:
         self.port = free_port()
@@ -84,7 +94,7 @@ class Scp:
 
 @contextmanager
 def scp(
-    classes: Sequence[str] = (*CAPTURES, *SEGMENTATIONS, *REPORTS),
+    classes: Sequence[str] = (*CAPTURES, *OTHERS, *REPORTS),
     answer: Callable[[str], int] = lambda uid: 0x0000,
 ) -> Iterator[Scp]:
     """A running Scp, stopped at the end."""

@@ -107,18 +107,31 @@ class Diameters:
 
 
 @dataclass(frozen=True)
+class Ruler:
+    """One line of a nomogram. name : with what is known of the patient. ticks : places along it,
+    0..1, and what is written there. place : where the patient stands; None where that is not known.
+    """
+
+    name: str
+    ticks: tuple[tuple[float, str], ...]
+    place: float | None = None
+
+
+@dataclass(frozen=True)
 class RegionReading:
     """What a model that reads regions of interest says of one outlined lesion.
 
     probabilities : label to 0..1, only labels that the model was trained on
     conditions : by label, what its probability takes for granted
     bounds : by label, its probability with the 95 % interval of its calibration, where one is known
+    nomogram : how the image and clinical factors add up to it, where such are known; else empty
     """
 
     model: ModelIdentity
     probabilities: dict[str, float]
     conditions: dict[str, str]
     bounds: dict[str, Bounded] = field(default_factory=dict)
+    nomogram: tuple[Ruler, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,13 +190,15 @@ class FoundLesion(OutlinedLesion):
     Its ``probabilities`` are the detector's, of the whole frame; the joint system's own is among
     the ``readings``. box : two corners, around the part of the map; mass : mean of the map in it,
     0..1. located_by : the model that made the map. seen_in : the frames of the image in which it
-    was outlined; ``frame`` is the one that shows it best.
+    was outlined; ``frame`` is the one that shows it best. liver : (rows, columns) bool of that
+    whole frame, by the model that made the map; None where it knows no liver there.
     """
 
     box: tuple[Point, Point]
     mass: float
     located_by: ModelIdentity
     seen_in: tuple[FrameRef, ...]
+    liver: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from node.tracking import Prompt
 from workers.analysis import Plan
 from workers.findings import Dropped, FrameRef, Reason
 
-FORMAT = 4  # raised when the same findings would be written differently
+FORMAT = 5  # raised when the same findings would be written differently
 
 _IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders"}
 

@@ -92,6 +92,7 @@ class Performer:
             node_name=self._settings.receiver.ae_title,
             node_serial=self._settings.receiver.ae_title,
             software_version=version("hepanode"),
+            replaced=lineage.replaced,
         )
         with stages.stage("results"):
             objects = self._build(context, claim, findings, paths, stages, made)

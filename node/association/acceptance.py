@@ -32,6 +32,7 @@ class Rejection:
 CALLED_AE_UNKNOWN = Rejection(1, 1, 7, "called AE title not recognized")
 CALLING_AE_UNKNOWN = Rejection(1, 1, 3, "calling AE title not recognized from this address")
 TOO_MANY = Rejection(2, 3, 2, "local limit of associations exceeded")
+REJECTIONS = (CALLED_AE_UNKNOWN, CALLING_AE_UNKNOWN, TOO_MANY)
 
 
 def rejection(request: Any, refusal: Rejection) -> A_ASSOCIATE:

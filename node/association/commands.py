@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _ELEMENT = struct.Struct("<HHI")
@@ -34,6 +35,23 @@ UNRECOGNIZED_OPERATION = 0x0211
 OUT_OF_RESOURCES = 0xA700
 DATASET_DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
+
+MEANING: Mapping[int, str] = {
+    SUCCESS: "C-ECHO: the node is there. C-STORE: the object is on disk and on record; also when "
+    "it was before. Other content under a UID that was taken is kept beside it and shown. "
+    "N-EVENT-REPORT: the answer is on record.",
+    OUT_OF_RESOURCES: "C-STORE: the object was not kept for a reason that passes; send it again. "
+    "N-EVENT-REPORT: the answer is too large.",
+    DATASET_DOES_NOT_MATCH: "SOP Class or Instance UID of the data set is missing or not that of "
+    "the request.",
+    CANNOT_UNDERSTAND: "A UID that the object is filed by is missing or malformed, or the data set "
+    "cannot be read that far.",
+    UNRECOGNIZED_OPERATION: "The service is none of those that the node offers.",
+    INVALID_ARGUMENT: "N-EVENT-REPORT: nobody asked for this transaction, or there is no data set.",
+    PROCESSING_FAILURE: "N-EVENT-REPORT: the answer cannot be read or recorded. Else an error that "
+    "nobody foresaw; the node's log has it.",
+}
+"""When the node answers with a status. It gives no other."""
 
 
 class CommandError(ValueError):

@@ -23,7 +23,7 @@ from node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")  # Study Root Query/Retrieve Information Model
 _PUSH_MODEL_INSTANCE = UID("1.2.840.10008.1.20.1.1")  # well-known, PS3.4 J.3.2
 _REQUEST = 1  # PS3.4 Table J.3-1, Action Type ID
-_HOLD_SECONDS = 2.0  # how long an answer in the same association is waited for
+HOLD_SECONDS = 2.0  # how long an answer in the same association is waited for
 
 
 class CommitmentRefused(AssociationError):
@@ -102,7 +102,7 @@ def request(
             raise CommitmentRefused(
                 f"{peer} answers the request for storage commitment with status {status.Status:04X}"
             )
-        deadline = time.monotonic() + _HOLD_SECONDS
+        deadline = time.monotonic() + HOLD_SECONDS
         while not heard and association.is_established and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:

@@ -29,7 +29,7 @@ from node.vital import vital_thread
 _LOG = logging.getLogger(__name__)
 
 _HEARTBEAT_SECONDS = 5
-_MOST_PENDING = 128  # connections per process that have not asked for an association yet
+MOST_PENDING = 128  # connections per process that have not asked for an association yet
 _STACK = 512 * 1024
 
 
@@ -114,7 +114,7 @@ class ReceiverProcess:
         with self._lock:
             pending = [a for a in self._associations if not a.is_established]
             self._associations[association] = thread
-        if len(pending) >= _MOST_PENDING:
+        if len(pending) >= MOST_PENDING:
             pending[0].drop()  # the oldest: silent connections make room for one that speaks
         try:
             thread.start()

@@ -41,7 +41,7 @@ from node.association.upper_layer import INVALID_PARAMETER, AssociationLost, Upp
 from node.errors import AssociationError, NothingAccepted
 from node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-_OWN_MAX_PDU = 16384  # only responses come back
+OWN_MAX_PDU = 16384  # only responses come back
 _MEDIUM = 0
 
 # PS3.8 Table 9-21
@@ -94,7 +94,7 @@ class Requestor:
         except (OSError, ValueError) as error:  # ValueError: what can be no host name
             raise AssociationError(f"{peer} cannot be reached: {error}") from None
         try:
-            self._upper = UpperLayer(self._socket, _OWN_MAX_PDU)
+            self._upper = UpperLayer(self._socket, OWN_MAX_PDU)
             self._upper.set_timeout(timeouts.acse)
             answer = self._upper.associate(_request(peer, contexts, calling_ae))
             if answer.result:
@@ -211,7 +211,7 @@ def _request(peer: Peer, contexts: Sequence[Context], calling_ae: str) -> A_ASSO
         proposed.append(item)
     request.presentation_context_definition_list = proposed
     length = MaximumLengthNotification()
-    length.maximum_length_received = _OWN_MAX_PDU
+    length.maximum_length_received = OWN_MAX_PDU
     implementation = ImplementationClassUIDNotification()
     implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     version = ImplementationVersionNameNotification()

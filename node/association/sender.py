@@ -24,8 +24,7 @@ from node.storage import is_uid
 
 CALLING_AE = "HEPANODE"
 _SOP_INSTANCE_UID = 0x00080018
-_SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 C.5.19
-_MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers up to 255
+MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers up to 255
 
 
 Alternatives = Mapping[str, Sequence[str]]
@@ -54,6 +53,31 @@ class Sent:
     out_of_reach: bool = False
     refused_classes: tuple[str, ...] = ()
     instead: str = ""
+
+
+@dataclass(frozen=True)
+class StoreAnswer:
+    """What some of a peer's C-STORE statuses mean, in the words of ``Sent``; ``refused_class``: the
+    peer takes no object of the class."""
+
+    statuses: Sequence[int]
+    meaning: str
+    accepted: bool = False
+    retryable: bool = False
+    refused_class: bool = False
+
+
+ANSWERS = (
+    StoreAnswer((0x0000,), "success", accepted=True),
+    StoreAnswer((0x0001, 0x0107, 0x0116), "warning: stored", accepted=True),
+    StoreAnswer(range(0xB000, 0xC000), "warning: stored", accepted=True),
+    StoreAnswer(range(0xA700, 0xA800), "out of resources", retryable=True),
+    StoreAnswer((0x0110,), "processing failure", retryable=True),
+    StoreAnswer((0x0122,), "SOP class not supported", refused_class=True),
+)
+"""PS3.7 Annex C and PS3.4 Table B.2-1; any other status is ``_REFUSED``, for good."""
+
+_REFUSED = StoreAnswer((), "refused")
 
 
 @dataclass(frozen=True)
@@ -160,7 +184,7 @@ def _batches(items: Iterable[_Object | Sent]) -> Iterator[list[_Object | Sent]]:
     contexts: set[Context] = set()
     for item in items:
         needed = set(_offered(item)) if isinstance(item, _Object) else set()
-        if len(contexts | needed) > _MOST_CONTEXTS:
+        if len(contexts | needed) > MOST_CONTEXTS:
             yield batch
             batch, contexts = [], set()
         batch.append(item)
@@ -169,11 +193,17 @@ def _batches(items: Iterable[_Object | Sent]) -> Iterator[list[_Object | Sent]]:
         yield batch
 
 
+def carriers(transfer_syntax: str) -> tuple[str, ...]:
+    """The transfer syntaxes that an object in ``transfer_syntax`` can go over in, best first."""
+    if transfer_syntax != ExplicitVRLittleEndian:
+        return (transfer_syntax,)
+    return (transfer_syntax, str(ImplicitVRLittleEndian))
+
+
 def _proposals(item: _Object) -> list[Context]:
     """The contexts that can carry an object, best first."""
-    if item.context.transfer_syntax != ExplicitVRLittleEndian:
-        return [item.context]
-    return [item.context, Context(item.context.abstract_syntax, str(ImplicitVRLittleEndian))]
+    syntaxes = carriers(item.context.transfer_syntax)
+    return [Context(item.context.abstract_syntax, syntax) for syntax in syntaxes]
 
 
 def _offered(item: _Object) -> list[Context]:
@@ -254,7 +284,7 @@ def _store(association: Requestor, item: _Object) -> Sent:
     with dataset:
         reply = association.store(context, item.sop_instance_uid, dataset)
     outcome = _outcome(item, reply)
-    if reply.status == _SOP_CLASS_NOT_SUPPORTED:
+    if _answer(reply).refused_class:
         return replace(
             outcome,
             refused_classes=(item.context.abstract_syntax,),
@@ -275,8 +305,16 @@ def _dataset(item: _Object, context: Context) -> BinaryIO:
 
 
 def _outcome(item: _Object, reply: Reply) -> Sent:
-    """PS3.7 Annex C: 0000 is success; 0001, 0107, 0116 and Bxxx are warnings, it was stored."""
-    accepted = reply.status in (0x0000, 0x0001, 0x0107, 0x0116) or reply.status >> 12 == 0xB
-    error = "" if accepted else f"status {reply.status:04X} {reply.comment}".strip()
-    retryable = not accepted and (reply.status >> 8 == 0xA7 or reply.status == 0x0110)
-    return Sent(item.path, item.sop_instance_uid, reply.status, accepted, error, retryable)
+    answer = _answer(reply)
+    return Sent(
+        item.path,
+        item.sop_instance_uid,
+        reply.status,
+        answer.accepted,
+        "" if answer.accepted else f"status {reply.status:04X} {reply.comment}".strip(),
+        answer.retryable,
+    )
+
+
+def _answer(reply: Reply) -> StoreAnswer:
+    return next((one for one in ANSWERS if reply.status in one.statuses), _REFUSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from node.association.archive import Archive
 from node.association.commands import (
@@ -16,7 +17,16 @@ from node.errors import DiskFull, InstanceError, StorageError, TrackingError
 from node.storage import Incoming, check_uid, file_meta
 
 _LOG = logging.getLogger(__name__)
-_REFUSED = (InstanceError, StorageError, TrackingError, OSError)
+
+OBSTACLES: Mapping[type[Exception], Reply] = {
+    DiskFull: Reply(OUT_OF_RESOURCES, "no space left for instances, send again later"),
+    TrackingError: Reply(OUT_OF_RESOURCES, "the database cannot record it, send again later"),
+    StorageError: Reply(OUT_OF_RESOURCES, "the file cannot be written, send again later"),
+    OSError: Reply(OUT_OF_RESOURCES, "the file cannot be written, send again later"),
+}
+"""What is in the way on this side, and what the sender hears of it: the first that fits."""
+
+_REFUSED: tuple[type[Exception], ...] = (InstanceError, *OBSTACLES)
 
 
 class StoreService:
@@ -101,8 +111,4 @@ def _refusal(error: Exception, request: Request) -> Reply:
     )
     if isinstance(error, InstanceError):
         return Reply(error.status, str(error))
-    if isinstance(error, DiskFull):
-        return Reply(OUT_OF_RESOURCES, "no space left for instances, send again later")
-    if isinstance(error, TrackingError):
-        return Reply(OUT_OF_RESOURCES, "the database cannot record it, send again later")
-    return Reply(OUT_OF_RESOURCES, "the file cannot be written, send again later")
+    return next(reply for kind, reply in OBSTACLES.items() if isinstance(error, kind))

@@ -33,7 +33,7 @@ _PDU = struct.Struct(">BBL")
 _PDV = struct.Struct(">LBB")
 _TIMEVAL = struct.Struct("@ll")
 _LARGEST_NEGOTIATION = 2**20  # bytes; an A-ASSOCIATE-RQ of 128 contexts of 30 syntaxes has 100 KB
-_LARGEST_VALUE = 2**18  # bytes of a PDU that is sent, to a peer that sets no limit
+LARGEST_VALUE = 2**18  # bytes of a PDU that is sent, to a peer that sets no limit
 
 _ASSOCIATE_RQ, _ASSOCIATE_AC, _ASSOCIATE_RJ = 0x01, 0x02, 0x03
 _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x04, 0x05, 0x06, 0x07
@@ -153,7 +153,7 @@ class UpperLayer:
 
     def send_dataset(self, context_id: int, dataset: BinaryIO, largest: int) -> None:
         """Send from where ``dataset`` is to its end; ``largest``: the peer's limit, 0 for none."""
-        largest = min(largest or _LARGEST_VALUE, _LARGEST_VALUE)
+        largest = min(largest or LARGEST_VALUE, LARGEST_VALUE)
         start = _PDU.size + _PDV.size
         pdu = bytearray(_PDU.size + largest)
         room = memoryview(pdu)[start:]

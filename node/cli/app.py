@@ -20,6 +20,7 @@ from node.cli import (
     studies,
     training,
 )
+from node.cli.conformance import conformance
 from node.cli.demo import demo
 from node.cli.doctor import doctor
 from node.cli.session import Config, Session, Verbose, command
@@ -46,6 +47,7 @@ processes.register(app)
 command(app)(network.send)
 command(app)(network.echo)
 command(app)(doctor)
+command(app)(conformance)
 command(studies.app)(clinical.clinical)
 command(studies.app)(segment.segment)
 command(studies.app)(hepatorenal.hepatorenal)

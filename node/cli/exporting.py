@@ -103,7 +103,7 @@ def _refuse_faults(found: Sequence[Provenance]) -> None:
 
 
 def _names(objects: Sequence[StoredObject]) -> dict[str, StoredObject]:
-    """``version-1/9011-ai-lesion-heatmap-not-reviewed/heatmap-1.dcm``: a folder per series, named
+    """``version-1/9101-ai-lesion-heatmap-not-reviewed/heatmap-1.dcm``: a folder per series, named
     as PACS show it."""
     named: dict[str, StoredObject] = {}
     for one in objects:

@@ -15,7 +15,7 @@ from node.cli.studies import UID
 if TYPE_CHECKING:
     from node.tracking import Result
 
-app = noun("results", "The result objects: reports, heatmaps, segmentations.")
+app = noun("results", "The result objects: reports, heatmaps, summaries and their further kinds.")
 
 ResultUID = Annotated[
     str,

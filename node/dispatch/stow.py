@@ -17,7 +17,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 from requests import Response
 
-from node.association.sender import Alternatives, Sent, unreadable
+from node.association.sender import ANSWERS, Alternatives, Sent, unreadable
 from node.dispatch.dicomweb import (
     Connection,
     Service,
@@ -29,10 +29,6 @@ from node.dispatch.dicomweb import (
 )
 from node.storage import is_uid
 
-# PS3.18 Table I.2-2 and PS3.7 Annex C
-_OUT_OF_RESOURCES = 0xA7
-_PROCESSING_FAILURE = 0x0110
-_CLASS_NOT_SUPPORTED = 0x0122
 _IS_THERE_ALREADY = (0x0111, 0xB00E)
 """Duplicate SOP Instance, and Azure's word for it: under a UID of ours there are the same bytes."""
 
@@ -128,7 +124,8 @@ def _store(connection: Connection, item: _Object, alternatives: Alternatives) ->
 def _failed(service: Service, item: _Object, reason: int, alternatives: Alternatives) -> Sent:
     if reason in _IS_THERE_ALREADY:
         return item.accepted(reason)
-    refused = (item.sop_class_uid,) if reason == _CLASS_NOT_SUPPORTED else ()
+    meant = next((one for one in ANSWERS if reason in one.statuses), None)  # PS3.18 I.2.2
+    refused = (item.sop_class_uid,) if meant and meant.refused_class else ()
     what = UID(item.sop_class_uid).name if refused else "the object"
     others = alternatives.get(item.sop_class_uid, ()) if refused else ()
     return Sent(
@@ -137,7 +134,7 @@ def _failed(service: Service, item: _Object, reason: int, alternatives: Alternat
         reason or None,
         False,
         f"{service} does not take {what}: failure reason {reason:04X}",
-        retryable=reason >> 8 == _OUT_OF_RESOURCES or reason == _PROCESSING_FAILURE,
+        retryable=meant is not None and meant.retryable,
         refused_classes=refused,
         instead=next(iter(others), ""),
     )

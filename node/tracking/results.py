@@ -25,12 +25,14 @@ COLUMNS = [
 @dataclass(frozen=True)
 class Lineage:
     """Where a result set stands: ``key`` is what its UIDs are made from, ``version`` counts from 1,
-    ``predecessors`` are reports."""
+    ``predecessors`` are reports. ``replaced`` are all objects of earlier versions but rejection
+    notes, which stand for good: to reject a rejection would be to take it back."""
 
     key: str
     version: int
     predecessors: tuple[tuple[str, str], ...]  # (SOP Class UID, SOP Instance UID)
     exists: bool
+    replaced: tuple[tuple[str, str, str], ...] = ()  # (Series, SOP Class, SOP Instance UID)
 
 
 def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
@@ -46,6 +48,7 @@ def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
                 results.c.result_key,
                 results.c.version,
                 results.c.kind,
+                results.c.series_instance_uid,
                 results.c.sop_class_uid,
                 results.c.sop_instance_uid,
             )
@@ -64,7 +67,12 @@ def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
         for row in rows
         if row.kind == "report" and row.version == version - 1
     )
-    return Lineage(key, version, before, exists)
+    replaced = tuple(
+        (row.series_instance_uid, row.sop_class_uid, row.sop_instance_uid)
+        for row in rows
+        if row.kind != "rejection" and row.version < version
+    )
+    return Lineage(key, version, before, exists, replaced)
 
 
 def _again(result_key: str, newest: str) -> str:

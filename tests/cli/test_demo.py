@@ -75,7 +75,7 @@ def test_a_folder_of_any_dicom_files_is_welcome(tmp_path: Path) -> None:
     assert told["files"] == {"stored": 3, "refused": [], "skipped": []}
     assert [study["state"] for study in told["studies"]] == ["done"] * 3
     for study in told["studies"]:
-        _, result = study["results"]  # the summary says it too
+        *_, result = study["results"]  # summary and document say it too
         report = dcmread(result["path"])
         assert (report.SOPClassUID, report.StudyInstanceUID) == (REPORT, study["study"])
         assert "No frame of the study could be analysed" in str(report)
@@ -87,7 +87,7 @@ def test_orthanc_can_be_the_pacs(tmp_path: Path) -> None:
     done = demo(sample("CT_small.dcm"), "--pacs", "orthanc", "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["problems"]) == (0, [])
-    _, result = told["results"]
+    *_, result = told["results"]
     assert dcmread(result["path"]).SOPInstanceUID == result["sop_instance_uid"]
     assert dcmread(result["path"]).SOPClassUID == REPORT
 

@@ -222,8 +222,8 @@ def test_a_study_is_exported_as_the_files_that_are_sent(
         made, (*made.first, *made.second)
     )
     assert by_uid[made.older] == (made.data / f"results/{STUDY}/{made.older}.dcm").read_bytes()
-    assert "version-2/9021-ai-heatmap-not-reviewed/heatmap-2.dcm" in files
-    assert "version-1/9019-ai-report-not-reviewed-as-comprehensive-sr/report-1.dcm" in files
+    assert "version-2/9201-ai-heatmap-not-reviewed/heatmap-2.dcm" in files
+    assert "version-1/9109-ai-report-not-reviewed-as-comprehensive-sr/report-1.dcm" in files
     for one in manifest["objects"]:
         assert one["sha256"] == hashlib.sha256(files[one["file"]]).hexdigest()
     assert [version["version"] for version in manifest["versions"]] == [1, 2]
@@ -262,7 +262,7 @@ def test_an_export_is_repeated_and_never_writes_over_something_else(
     first = exported(tmp_path / "out")
     assert node(*export).status == 0
     assert exported(tmp_path / "out") == first
-    mine = tmp_path / "out" / "version-2" / "9021-ai-heatmap-not-reviewed" / "heatmap-1.dcm"
+    mine = tmp_path / "out" / "version-2" / "9201-ai-heatmap-not-reviewed" / "heatmap-1.dcm"
     mine.write_text("not yours")
     (tmp_path / "out" / "manifest.json").unlink()
     answer = node(*export)

@@ -165,7 +165,7 @@ def _write(data: Path, version: int, kind: str, sop_class: str, number: int) -> 
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, uid(STUDY, version, kind, number)
     dataset.StudyInstanceUID = STUDY
     dataset.SeriesInstanceUID = series_uid(uid(STUDY, version, kind, 1))
-    dataset.SeriesNumber = 9000 + 10 * version + (1 if kind == "heatmap" else 9)
+    dataset.SeriesNumber = 9000 + 100 * version + (1 if kind == "heatmap" else 9)
     dataset.SeriesDescription = f"AI {kind}, not reviewed" + " (version 2)" * (version > 1)
     dataset.InstanceNumber = number
     dataset.PatientName, dataset.PatientID = PATIENT, "P1"

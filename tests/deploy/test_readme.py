@@ -16,7 +16,7 @@ PAGES = (
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     DEPLOY / "README.md",
-    DEPLOY / "codes.md",
+    DEPLOY / "CONFORMANCE.md",
     ROOT / "models" / "README.md",
 )
 

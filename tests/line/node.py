@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, get_args
 
 import psutil
 from kombu import Connection
@@ -26,7 +26,7 @@ from node import settings
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.errors import AssociationError
-from node.settings import Settings
+from node.settings import ResultKind, Settings
 from node.tracking import Database, Delivery, Result, Run, deliveries, results, runs
 from tests.orthanc import AE_TITLE
 from tests.peers import free_port, require
@@ -45,9 +45,10 @@ class Pacs(Protocol):
 class Node:
     """``hepanode`` processes on one configuration.
 
-    ``pacs`` become the destinations pacs1, pacs2 and so on; ``dispatch`` and ``extra`` are more
-    TOML, in the section of that name and at the end. ``parts`` are the running commands by name;
-    a second one of its kind has a name of its own, as ``dispatcher-2``.
+    ``pacs`` become the destinations pacs1, pacs2 and so on, which get every kind of result;
+    ``dispatch`` and ``extra`` are more TOML, in the section of that name and at the end. ``parts``
+    are the running commands by name; a second one of its kind has a name of its own, as
+    ``dispatcher-2``.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ name = "pacs{number}"
 ae_title = "{AE_TITLE}"
 host = "127.0.0.1"
 port = {peer.port}
+kinds = {list(get_args(ResultKind))}
 timeout = 3
 retry_first = 0.5
 retry_cap = 2

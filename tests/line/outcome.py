@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, get_args
 
 from pydicom import Dataset, dcmread
 
+from node.settings import ResultKind
 from node.tracking import Result
 from tests.line.node import Node
 from tests.orthanc import Orthanc
@@ -32,9 +33,7 @@ def assert_pacs_agrees(node: Node, pacs: Stores) -> None:
             assert {result.version for result in made} == {number}
             assert len({result.result_key for result in made}) == 1
             kinds = [result.kind for result in made]
-            assert kinds == sorted(
-                kinds, key=["heatmap", "segmentation", "summary", "report"].index
-            )
+            assert kinds == sorted(kinds, key=get_args(ResultKind).index)
             assert kinds.count("report") == 1
     assert_report_sent_last(node)
 

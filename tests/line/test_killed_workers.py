@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from node.settings import ResultKind
 from node.tracking import Result, Run
 from tests.conftest import postgres_database
 from tests.line.conftest import analysis_section, broker
@@ -132,7 +134,7 @@ def test_the_run_of_a_killed_worker_is_ended_once_and_its_results_are_sent_once(
     assert {(one.version, one.run_id) for one in results} == {(1, run.id)}
     wanted = [one.sop_instance_uid for one in results]
     kinds = [one.kind for one in results]
-    assert kinds == sorted(kinds, key=["heatmap", "segmentation", "summary", "report"].index)
+    assert kinds == sorted(kinds, key=get_args(ResultKind).index)
     assert kinds.count("report") == 1
     asked = [uid for uid, _ in site.pacs.asked if uid in wanted]
     assert asked == wanted, "each object once, the report last"

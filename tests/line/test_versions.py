@@ -72,6 +72,16 @@ def predecessors(site: Site, report: Result) -> list[str]:
     ]
 
 
+def rejected(site: Site, note: Result) -> set[str]:
+    """The SOP Instance UIDs that a rejection note at the PACS names (PS3.16 TID 2010)."""
+    assert note.kind == "rejection"
+    return {
+        str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for item in at_pacs(site.pacs, note).ContentSequence
+        if item.ValueType in ("IMAGE", "COMPOSITE")
+    }
+
+
 def test_reading_a_study_again_twice_makes_nothing_and_sends_nothing(
     site: Site, tmp_path: Path
 ) -> None:
@@ -95,7 +105,8 @@ def test_other_weights_make_new_objects_that_name_the_old_ones_which_stay_untouc
     write_bundles(site.bundles, seed=2, version="0.0.2")
     reprocess(site, study)
     new = [one for one in site.node.results(study) if one.version == 2]
-    assert len(new) == len(old)
+    *others, rejection = [one for one in new if one.kind != "report"]
+    assert len(others) == len(old) - 1
     assert not {one.sop_instance_uid for one in new} & set(before)
     assert not {one.series_instance_uid for one in new} & {one.series_instance_uid for one in old}
     first, second = reports(site.node, study)
@@ -103,6 +114,7 @@ def test_other_weights_make_new_objects_that_name_the_old_ones_which_stay_untouc
     assert predecessors(site, second) == [first.sop_instance_uid]
     assert {one.sop_instance_uid: digest(site, one) for one in old} == before
     assert "0.0.2" in at_pacs(site.pacs, second).to_json()
+    assert rejected(site, rejection) == set(before)
 
 
 def digest(site: Site, result: Result) -> str:

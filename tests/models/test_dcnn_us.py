@@ -20,13 +20,13 @@ from models.evaluation.outcome import Scores
 from models.lesion.clinical import ClinicalModel, Factor
 from models.lesion.dcnn_us import DcnnUs, crop
 from models.lesion.dcnn_us_network import Branch, LesionBackgroundNetwork
+from models.lesion.nomogram import nomogram_of
 from models.lesion.region import Region
 from models.registry import open_system, read_bundle
 from models.systems import protocol, system
 from models.training.dcnn_us.clinical import (
     clinical_probability,
     fit_clinical,
-    nomogram_of,
     usable_factors,
 )
 from models.training.dcnn_us.figures import Outcome, evaluation_of

@@ -1,15 +1,29 @@
 """Result sets: whole, once per key, with versions and predecessors."""
 
-from node.tracking import Database, deliveries, results, runs, studies
+from node.tracking import Claim, Database, NewResult, deliveries, results, runs, studies
 from tests.tracking.arrivals import SR, STUDY, at, claim, finish, finished_run, publish
+
+KO = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
 def _reprocess(db: Database, key: str, version: int) -> None:
+    assert finish(db, _reprocessed(db), key, version)
+
+
+def _reprocessed(db: Database) -> Claim:
     run_id = studies.reprocess(db, STUDY, at(30))
     publish(db, 31)
     claimed = claim(db, run_id, 31)
     assert claimed is not None
-    assert finish(db, claimed, key, version)
+    return claimed
+
+
+def _named(db: Database, version: int) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (one.series_instance_uid, one.sop_class_uid, one.sop_instance_uid)
+        for one in results.of_study(db, STUDY)
+        if one.version == version
+    )
 
 
 def test_results_deliveries_and_the_runs_end_appear_together(db: Database) -> None:
@@ -35,6 +49,7 @@ def test_a_new_key_is_the_next_version_and_names_the_report_before(db: Database)
     lineage = results.lineage(db, claimed.study_id, "k2")
     assert (lineage.exists, lineage.version) == (False, 2)
     assert lineage.predecessors == ((SR, f"{STUDY}.9.1.2.1"),)
+    assert lineage.replaced == _named(db, 1)
     _reprocess(db, "k2", 2)
     assert [one.version for one in results.of_study(db, STUDY)] == [1, 1, 2, 2]
 
@@ -48,6 +63,7 @@ def test_what_was_made_before_another_set_is_made_again_under_a_key_of_its_own(
     back = results.lineage(db, study_id, "k1")
     assert (back.exists, back.version) == (False, 3)
     assert len(back.key) == 64
+    assert back.replaced == _named(db, 1) + _named(db, 2)
     assert back.predecessors == tuple(
         (one.sop_class_uid, one.sop_instance_uid)
         for one in results.of_study(db, STUDY)
@@ -56,7 +72,25 @@ def test_what_was_made_before_another_set_is_made_again_under_a_key_of_its_own(
     _reprocess(db, back.key, 3)
     again = results.lineage(db, study_id, "k1")
     assert (again.key, again.exists, again.version) == (back.key, True, 3)
-    assert again.predecessors == back.predecessors
+    assert (again.predecessors, again.replaced) == (back.predecessors, back.replaced)
     forth = results.lineage(db, study_id, "k2")
     assert (forth.exists, forth.version) == (False, 4)
     assert forth.key not in {"k1", "k2", back.key}
+
+
+def test_a_rejection_note_is_never_rejected(db: Database) -> None:
+    """That would take back what it says."""
+    study_id = finished_run(db).study_id
+    claimed = _reprocessed(db)
+    note = NewResult("rejection", KO, "1.9", "1.9.1", "results/1.9.1.dcm", 10)
+    assert results.finish(
+        db,
+        claimed,
+        result_key="k2",
+        version=2,
+        objects=[note],
+        destinations={},
+        snapshot={},
+        timings={},
+    )
+    assert results.lineage(db, study_id, "k3").replaced == _named(db, 1)

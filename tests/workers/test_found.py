@@ -38,17 +38,18 @@ EMPTY = np.random.default_rng(1).gamma(9, 10, TRUTH.shape).clip(0, 255).astype(n
 
 
 class Darkness:
-    """What is dark over some pixels is a mass."""
+    """What is dark over some pixels is a mass. liver : of every image, where that is known."""
 
     def __init__(self) -> None:
         self.seen = 0
+        self.liver: NDArray[np.bool_] | None = None
 
     def read(self, images: Sequence[Grey]) -> list[Anatomy]:
         self.seen += len(images)
         return [
             Anatomy(
                 np.ones(image.shape, bool),
-                None,
+                self.liver,
                 np.where(gaussian_filter(image, 4) < 45, np.float32(0.75), np.float32(0)),
             )
             for image in images
@@ -114,6 +115,30 @@ def loop(*frames: Grey) -> Dataset:
     bad_input.multi_frame(dataset, len(frames))
     dataset.PixelData = b"".join(frame.tobytes() for frame in frames)
     return dataset
+
+
+def test_the_liver_that_the_map_knows_goes_with_the_lesion_in_pixels_of_the_whole_frame(
+    darkness: Darkness, concluded: Callable[..., Conclusion]
+) -> None:
+    dataset = bad_input.study(lesion_image())
+    (region,) = dataset.SequenceOfUltrasoundRegions
+    region.RegionLocationMinX0, region.RegionLocationMinY0 = 20, 10
+    rows, columns = TRUTH.shape
+    shape = (
+        min(region.RegionLocationMaxY1 + 1, rows) - 10,
+        min(region.RegionLocationMaxX1 + 1, columns) - 20,
+    )
+    darkness.liver = np.zeros(shape, bool)
+    darkness.liver[5:50, 7:60] = True
+    (lesion,) = found_of(concluded(dataset))
+    assert lesion.liver is not None
+    wanted = np.zeros(TRUTH.shape, bool)
+    wanted[15:60, 27:80] = True
+    assert np.array_equal(lesion.liver, wanted)
+    for nothing in (np.zeros(shape, bool), None):
+        darkness.liver = nothing
+        (lesion,) = found_of(concluded(dataset))
+        assert lesion.liver is None
 
 
 def two_lesions() -> Grey:

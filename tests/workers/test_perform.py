@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydicom import dcmread
 
 from models.installation import install
 from node.errors import ResultError
-from node.settings import Analysis, Destination, Settings, Storage
+from node.settings import Analysis, Destination, ResultKind, Settings, Storage
 from node.tracking import (
     Claim,
     Database,
@@ -30,8 +31,13 @@ from workers.perform import Performer
 from workers.stages import Stages
 from workers.tasks import RunTask
 
-PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+PACS = Destination(
+    name="pacs", ae_title="PACS", host="127.0.0.1", port=104, kinds=get_args(ResultKind)
+)
 REPORTS_ONLY = PACS.model_copy(update={"name": "archive", "kinds": ("report",)})
+FIRST = ("presentation", "summary", "document", "key-objects", "report")
+LATER = (*FIRST[:-1], "rejection", "report")
+"""What follows heatmaps and segmentations in a first version, and in one that replaces another."""
 
 
 @pytest.fixture
@@ -92,7 +98,7 @@ def test_a_run_commits_heatmaps_then_the_report_and_what_each_destination_takes(
     uid, stages = received(), Stages()
     assert Performer(settings, db).perform(next_claim(db, uid), stages)
     made = results.of_study(db, uid)
-    assert [one.kind for one in made] == ["heatmap", "heatmap", "summary", "report"]
+    assert [one.kind for one in made] == [*["heatmap"] * 2, *FIRST]
     for one in made:
         dataset = dcmread(settings.data / one.path)
         assert dataset.SOPInstanceUID == one.sop_instance_uid
@@ -248,8 +254,7 @@ def test_a_prompt_makes_a_new_version_with_the_outline_and_once_only(
     assert [one.kind for one in made if one.version == 2] == [
         *["heatmap"] * 3,
         "segmentation",
-        "summary",
-        "report",
+        *LATER,
     ]
     first, second = (dcmread(settings.data / one.path) for one in made if one.kind == "report")
     (before,) = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
@@ -273,7 +278,7 @@ def test_a_prompt_that_is_taken_back_makes_a_version_without_the_outline(
     studies.take_back(db, uid, prompt.id)
     assert performer.perform(claimed(db), Stages())
     latest = [one for one in results.of_study(db, uid) if one.version == 3]
-    assert [one.kind for one in latest] == ["heatmap", "heatmap", "summary", "report"]
+    assert [one.kind for one in latest] == [*["heatmap"] * 2, *LATER]
     snapshot = runs.list_runs(db)[0].snapshot or {}
     assert snapshot["findings"]["prompted"] == []
     assert snapshot["notes"] == [
@@ -300,7 +305,7 @@ def test_a_pair_makes_a_new_version_without_the_joint_model_and_once_only(
     prompt, _ = studies.point_at(db, uid, pair)
     assert performer.perform(claimed(db), Stages())
     made = results.of_study(db, uid)
-    assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, "summary", "report"]
+    assert [one.kind for one in made if one.version == 2] == [*["heatmap"] * 3, *LATER]
     snapshot = runs.list_runs(db)[0].snapshot or {}
     assert set(snapshot["models"]) == {"lesion", "fat", "gate", "hepatorenal"}
     (kept,) = snapshot["findings"]["hepatorenal"]["pairs"]
@@ -333,7 +338,7 @@ def test_a_pair_that_is_taken_back_makes_a_version_without_the_index(
     studies.take_back(db, uid, prompt.id)
     assert performer.perform(claimed(db), Stages())
     latest = [one for one in results.of_study(db, uid) if one.version == 3]
-    assert [one.kind for one in latest] == ["heatmap", "heatmap", "summary", "report"]
+    assert [one.kind for one in latest] == [*["heatmap"] * 2, *LATER]
     snapshot = runs.list_runs(db)[0].snapshot or {}
     assert snapshot["findings"]["hepatorenal"] is None
     assert snapshot["notes"] == [

@@ -57,6 +57,11 @@ def test_malignancy_takes_the_factors_that_are_known_and_names_the_others(
     assert said.startswith("if it is a lesion; calibrated as if both answers")
     assert "clinical factors: age" in said
     assert "taken as average: hepatitis" in said
+    names = [one.name for one in reading.nomogram]
+    assert names[2:4] == ["age (years): 70", "history of hepatitis: not known"]
+    unread = MalignancyReader(system, bundle, {}).read(region)
+    assert unread is not None
+    assert unread.nomogram == ()
     assert reading.model.figures == (
         "in an expert's outline: AUC 0.75 (0.50 to 0.88), from image geometry alone 0.62"
     )

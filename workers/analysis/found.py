@@ -120,13 +120,17 @@ class MassMap:
         row = bundle.card.get("thresholds", {}).get("mass", {})
         self.threshold = float(row.get("probability", _THRESHOLD))
 
-    def propose(self, suspected: Sequence[Suspected]) -> Iterator[Proposals]:
-        """Of each frame the parts of the map within fan and liver, where these are known."""
+    def propose(
+        self, suspected: Sequence[Suspected]
+    ) -> Iterator[tuple[Proposals, NDArray[np.bool_] | None]]:
+        """Of each frame the parts of the map within fan and liver, and the liver, (H, W) of the
+        frame's image, where these are known."""
         anatomies = self._system.read([one.frame.image for one in suspected])
         for one, anatomy in zip(suspected, anatomies, strict=True):
             shape = (one.frame.image.shape[0], one.frame.image.shape[1])
             attention = over_image(one.attention, one.window, shape)
-            yield propose(anatomy.mass, anatomy.tissue(shape), attention, self.threshold)
+            tissue = anatomy.tissue(shape)
+            yield propose(anatomy.mass, tissue, attention, self.threshold), anatomy.liver
 
 
 class Finder:
@@ -153,7 +157,7 @@ class Finder:
         """One per frame, in order."""
         with self._stages.stage(STAGE):
             proposed = self._masses.propose(suspected)
-            return [self._look(*pair) for pair in zip(suspected, proposed, strict=True)]
+            return [self._look(one, *found) for one, found in zip(suspected, proposed, strict=True)]
 
     def read(self, sighting: Sighting) -> tuple[FoundLesion, list[Abstention]]:
         """The lesion with what every further model says of it, and which of them said nothing."""
@@ -174,7 +178,9 @@ class Finder:
             for model in silent
         ]
 
-    def _look(self, suspected: Suspected, proposals: Proposals) -> Look:
+    def _look(
+        self, suspected: Suspected, proposals: Proposals, liver: NDArray[np.bool_] | None
+    ) -> Look:
         nothing = Look((), small=proposals.small, further=proposals.further)
         if not proposals.kept:
             detail = beside_threshold(proposals.highest, self._masses.threshold)
@@ -192,7 +198,8 @@ class Finder:
         if not outlined:
             detail = "in a box that was proposed"
             return replace(nothing, reason=Reason.NOTHING_OUTLINED, detail=detail)
-        sightings = [self._sighting(suspected, *one) for one in outlined]
+        whole = None if liver is None else _in_source(suspected.frame, liver)
+        sightings = [self._sighting(suspected, *one, whole) for one in outlined]
         boxes = [one.box for one in sightings]
         return replace(
             nothing,
@@ -202,7 +209,13 @@ class Finder:
             ),
         )
 
-    def _sighting(self, suspected: Suspected, proposal: Proposal, outline: Outline) -> Sighting:
+    def _sighting(
+        self,
+        suspected: Suspected,
+        proposal: Proposal,
+        outline: Outline,
+        liver: NDArray[np.bool_] | None,
+    ) -> Sighting:
         frame = suspected.frame
         left, top = frame.window[:2]
         x0, y0, x1, y1 = (round(value, 1) for value in proposal.box)
@@ -228,6 +241,7 @@ class Finder:
             mass=proposal.mass,
             located_by=self._masses.model,
             seen_in=(frame.ref,),
+            liver=liver,
         )
         rank = suspected.probabilities["lesion"] * proposal.mass
         return Sighting(lesion, rank, outline.box, frame.image if self._readers else None)
@@ -242,3 +256,11 @@ class Finder:
         }
         said = outline.probabilities, conditions, outline.bounds
         return (RegionReading(self._outliner.model, *said),)
+
+
+def _in_source(frame: Frame, mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """``mask`` of the frame's image in the whole frame; None where nothing is in it."""
+    left, top, right, bottom = frame.window
+    whole = np.zeros(frame.source.shape[:2], bool)
+    whole[top:bottom, left:right] = mask
+    return whole if whole.any() else None

@@ -11,6 +11,7 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.lesion.region import Region
 from workers.analysis.loaded import card_figures, identity
+from workers.analysis.nomogram import rulers
 from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION
 from workers.findings import ModelIdentity, RegionReading
 
@@ -66,7 +67,11 @@ class MalignancyReader:
             condition.append(f"clinical factors: {known or 'none known'}")
             if said.left_out:
                 condition.append(f"taken as average: {', '.join(said.left_out)}")
-        return _reading(self.model, {"malignant": said.probability}, condition)
+        reading = _reading(self.model, {"malignant": said.probability}, condition)
+        if reading is None or said.model != "LBC":
+            return reading
+        drawn = rulers(self._system.clinical, said.image_probability, self._factors)
+        return replace(reading, nomogram=drawn)
 
 
 class ClassReader:

@@ -12,7 +12,9 @@ from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 UTF_8 = "ISO_IR 192"
 _MULTI_BYTE = {"ISO 2022 IR 87", "ISO 2022 IR 159", "ISO 2022 IR 149", "ISO 2022 IR 58"}
-_DEFINED = set(dicom_charset.python_encoding) - {"ISO 2022 58", "ISO 2022 GBK"}
+DEFINED = frozenset(dicom_charset.python_encoding) - {"ISO 2022 58", "ISO 2022 GBK"}
+"""Defined terms of Specific Character Set (PS3.3 C.12.1.1.2)."""
+
 _LOST = "\N{REPLACEMENT CHARACTER}"
 _NAME = re.compile(r"ISO[ _-]*(?P<extended>2022[ _-]*)?IR[ _-]*(?P<number>\d+)")
 
@@ -92,7 +94,7 @@ def of_terms(values: Sequence[str]) -> tuple[CharacterSet, bool]:
     if len(terms) > 1:
         terms = [_extended(term) for term in terms]
     alone = [term for term in terms if term in dicom_charset.STAND_ALONE_ENCODINGS]
-    known = all(term in _DEFINED for term in terms)
+    known = all(term in DEFINED for term in terms)
     if not known or (alone and len(terms) > 1):
         return CharacterSet((UTF_8,)), False
     return CharacterSet(tuple(terms)), valid
@@ -108,7 +110,7 @@ def _spelling(value: str) -> str:
 def _extended(term: str) -> str:
     """ISO_IR 100 beside others means ISO 2022 IR 100 (PS3.3 C.12.1.1.2)."""
     code_extension = term.replace("ISO_IR ", "ISO 2022 IR ")
-    return code_extension if code_extension in _DEFINED else term
+    return code_extension if code_extension in DEFINED else term
 
 
 def _guess(value: bytes) -> str:

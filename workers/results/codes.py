@@ -130,6 +130,16 @@ PRIVATE: dict[str, str] = {
     "1599": "Another reason",
 }
 
+GROUPS = {
+    "10": "Standing of a result",
+    "11": "Lesions",
+    "12": "Probabilities of lesion types",
+    "13": "Diffuse liver disease",
+    "14": "What was not answered or not analysed",
+    "15": "Why",
+}
+"""By the first two digits of a private code, what it belongs to."""
+
 
 def private(value: str) -> Code:
     """The code ``value`` of 99HEPANODE; KeyError when the table does not hold it."""
@@ -198,6 +208,7 @@ LIVER_ULTRASOUND = standard.LN.USLiverReport
 LIVER = standard.SCT.Liver
 RENAL_CORTEX = Code("50403003", "SCT", "Cortex of kidney")  # pydicom has no part of the kidney
 LESION = standard.SCT.Lesion
+ANATOMICAL_STRUCTURE = standard.SCT.AnatomicalStructure
 ABNORMAL_STRUCTURE = standard.SCT.MorphologicallyAbnormalStructure
 ARTIFICIAL_INTELLIGENCE = standard.DCM.ArtificialIntelligence
 ULTRASOUND = standard.DCM.Ultrasound
@@ -217,6 +228,9 @@ PROCESSING_EQUIPMENT = standard.DCM.ProcessingEquipment
 PROCESSED_IMAGE = standard.DCM.SourceImageForImageProcessingOperation
 CLASS_ACTIVATION = standard.DCM.ClassActivation
 SEGMENTATION = Code("113076", "DCM", "Segmentation")  # CID 7203; pydicom has the modality
+OF_INTEREST = standard.DCM.OfInterest
+REJECTED = standard.DCM.RejectedForQualityReasons
+KEY_OBJECT_DESCRIPTION = standard.DCM.KeyObjectDescription
 IMAGE_LIBRARY = standard.DCM.ImageLibrary
 IMAGE_LIBRARY_GROUP = standard.DCM.ImageLibraryGroup
 IMAGING_MEASUREMENTS = standard.DCM.ImagingMeasurements

@@ -23,6 +23,9 @@ from workers.results.identity import node_uid, weights_uid
 from workers.results.objects import ResultContext, ResultObject
 from workers.results.values import plain
 
+SERIES_FROM, SERIES_OF_VERSION = 9000, 100
+"""Series Number: what all begin at, and how far versions are apart."""
+
 
 def envelope(context: ResultContext, source: SourceHeader) -> Dataset:
     """A new object of the source's patient and study, made by this node.
@@ -66,9 +69,9 @@ def set_series(
     modality: str,
     description: str,
 ) -> None:
-    """General Series. ``offset``, 1 to 9, keeps the series of one version apart."""
+    """General Series. ``offset``, 1 to 99, keeps the series of one version apart."""
     dataset.SeriesInstanceUID = uid
-    dataset.SeriesNumber = 9000 + 10 * context.version + offset
+    dataset.SeriesNumber = SERIES_FROM + SERIES_OF_VERSION * context.version + offset
     dataset.Modality = modality
     version = f" (version {context.version})" if context.version > 1 else ""
     dataset.SeriesDescription = plain(description, 64 - len(version)) + version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from workers.findings import (
     ModelIdentity,
     OutlinedLesion,
     PromptedLesion,
+    StudyFindings,
 )
 from workers.results import codes
 from workers.results.capture import (
@@ -43,29 +44,53 @@ TITLES = {
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
     """One object per heatmap finding, in their order; one series per kind of map."""
-    counts: dict[str, int] = {}
-    for finding in inputs.findings.heatmaps:
-        name = f"{KIND}.{finding.kind}"
-        number = counts[finding.kind] = counts.get(finding.kind, 0) + 1
-        uid = object_uid(context.result_key, name, number)
+    kinds = list(dict.fromkeys(one.kind for one in inputs.findings.heatmaps))
+    places = heatmaps(context, inputs.findings)
+    for finding, place in zip(inputs.findings.heatmaps, places, strict=True):
         dataset = envelope(context, inputs.source)
-        dataset.SOPInstanceUID = uid
+        dataset.SOPInstanceUID = place.sop_instance_uid
         set_series(
             dataset,
             context,
-            uid=series_uid(object_uid(context.result_key, name, 1)),
-            offset=min(list(counts).index(finding.kind) + 1, 5),
+            uid=place.series_instance_uid,
+            offset=min(kinds.index(finding.kind) + 1, 5),
             modality="US",
             description=f"{_title(finding)}, not reviewed",
         )
-        dataset.InstanceNumber = number
+        dataset.InstanceNumber = place.number
         picture = _picture(context, inputs, finding)
         describe_capture(dataset, picture)
         point_at(dataset, [finding.frame], inputs.headers)
         _describe(dataset, finding)
         yield ResultObject(
-            KIND, SecondaryCaptureImageStorage, uid, dataset.SeriesInstanceUID, dataset, picture
+            KIND,
+            SecondaryCaptureImageStorage,
+            place.sop_instance_uid,
+            place.series_instance_uid,
+            dataset,
+            picture,
         )
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """The object in which a heatmap finding is drawn, and its number in the series."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    number: int
+
+
+def heatmaps(context: ResultContext, findings: StudyFindings) -> list[Heatmap]:
+    """Where each heatmap finding is, in their order."""
+    counts: dict[str, int] = {}
+    places = []
+    for finding in findings.heatmaps:
+        name = f"{KIND}.{finding.kind}"
+        number = counts[finding.kind] = counts.get(finding.kind, 0) + 1
+        series = series_uid(object_uid(context.result_key, name, 1))
+        places.append(Heatmap(object_uid(context.result_key, name, number), series, number))
+    return places
 
 
 def _title(finding: HeatmapFinding) -> str:

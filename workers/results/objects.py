@@ -23,6 +23,8 @@ class ResultContext:
     result_key : hex digest of the inputs, weights and settings; the same key gives the same bytes
     version : 1 for a study's first result set, and so on
     predecessors : (SOP Class UID, SOP Instance UID) of earlier reports on the same study
+    replaced : (Series Instance UID, SOP Class UID, SOP Instance UID) of every object of the study's
+        earlier versions but their rejection notes
     created_at : aware; written in the source's Timezone Offset From UTC, else in local time
     """
 
@@ -34,6 +36,7 @@ class ResultContext:
     node_name: str
     node_serial: str
     software_version: str
+    replaced: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,17 @@ from pydicom.dataset import Dataset
 from node.errors import ResultError
 from node.identity import MARKS, is_ours
 from workers.findings import FrameRef, StudyFindings
-from workers.results import header, heatmap, report, segmentation, summary
+from workers.results import (
+    document,
+    header,
+    heatmap,
+    key_objects,
+    presentation,
+    rejection,
+    report,
+    segmentation,
+    summary,
+)
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
 
 _KEPT = 16
@@ -25,7 +35,11 @@ Builder = Callable[[ResultContext, ResultInputs], Iterator[ResultObject]]
 BUILDERS: dict[str, Builder] = {
     "heatmap": heatmap.build,
     "segmentation": segmentation.build,
+    "presentation": presentation.build,
     "summary": summary.build,
+    "document": document.build,
+    "key-objects": key_objects.build,
+    "rejection": rejection.build,
     "report": report.build,
 }
 
@@ -36,7 +50,7 @@ def build(
     headers: Mapping[str, Dataset],
     source_of: FrameSource,
 ) -> Iterator[ResultObject]:
-    """Every result object of one run: heatmaps, segmentations, the summary, the report last.
+    """Every result object of one run, of all kinds, in the order of delivery.
 
     headers : by SOP Instance UID, without pixels, every instance of the study
     source_of : the whole frame, (rows, columns, 3) uint8 RGB

@@ -13,18 +13,13 @@ from highdicom.sr import (
     CodedConcept,
     ContainerContentItem,
     ContentSequence,
-    DeviceObserverIdentifyingAttributes,
     LanguageOfContentItemAndDescendants,
-    ObservationContext,
-    ObserverContext,
     RelationshipTypeValues,
 )
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes as standard
 from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from node.errors import ResultError
-from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import FrameRef, LesionFinding
 from workers.results import codes, header
 from workers.results.content.diffuse import fat_group
@@ -32,13 +27,13 @@ from workers.results.content.hepatorenal import hepatorenal_groups
 from workers.results.content.items import CONTAINS
 from workers.results.content.lesions import lesion_group, lesion_search
 from workers.results.content.library import image_library
+from workers.results.content.provenance import observer
 from workers.results.content.qualitative import evaluations
-from workers.results.content.references import study_references
+from workers.results.content.references import located, study_references
 from workers.results.envelope import contributing_equipment, envelope, set_series
-from workers.results.identity import node_uid, object_uid, series_uid
+from workers.results.identity import object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.segmentation import segments
-from workers.results.values import plain
 
 KIND = "report"
 LANGUAGE = CodedConcept("en-US", "RFC5646", "English (United States)")
@@ -86,7 +81,7 @@ def _content(context: ResultContext, inputs: ResultInputs) -> ContainerContentIt
     root.ContentSequence = ContentSequence(
         [
             *LanguageOfContentItemAndDescendants(LANGUAGE),
-            *_observer(context),
+            *observer(context),
             CodeContentItem(
                 name=codes.PROCEDURE_REPORTED,
                 value=codes.LIVER_ULTRASOUND,
@@ -125,23 +120,7 @@ def _measurement_groups(context: ResultContext, inputs: ResultInputs) -> list[Co
         groups += hepatorenal_groups(context, findings.hepatorenal)
     if findings.fat is not None:
         groups.append(fat_group(context, findings.fat))
-    return groups
-
-
-def _observer(context: ResultContext) -> ObservationContext:
-    """TID 1001: the node is the observer."""
-    return ObservationContext(
-        observer_device_context=ObserverContext(
-            observer_type=standard.DCM.Device,
-            observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-                uid=node_uid(context.node_serial),
-                name=plain(context.node_name) or "-",
-                manufacturer_name=MANUFACTURER,
-                model_name=MODEL_NAME,
-                serial_number=plain(context.node_serial) or "-",
-            ),
-        )
-    )
+    return [located(group, inputs.headers) for group in groups]
 
 
 def _evidence(context: ResultContext, inputs: ResultInputs) -> list[Dataset]:

@@ -1,5 +1,6 @@
-"""Segmentations: the outlined lesions of an image, one binary object with a segment for each (PS3.3
-A.51), in the pixels of the frame that it was outlined in."""
+"""Segmentations: the outlined lesions of an image and the liver around those that were found, one
+binary object with a segment for each (PS3.3 A.51), in the pixels of the frame that it was outlined
+in."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from highdicom.seg import (
     SegmentationTypeValues,
     SegmentDescription,
 )
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
@@ -50,6 +52,15 @@ class _Origin:
     algorithm: SegmentAlgorithmTypeValues
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A segment, of which one frame is known."""
+
+    mask: NDArray[np.bool_]
+    frame: FrameRef
+    described: SegmentDescription
+
+
 _PROMPTED = _Origin(
     "prompted",
     8,
@@ -82,10 +93,11 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         dataset.InstanceNumber = number
         dataset.PatientOrientation = None
         dataset.ContributingEquipmentSequence = contributing_equipment(_makers(lesions))
-        for element in _masks(context, lesions, made, number):
+        parts = _parts(context, lesions)
+        for element in _masks(context, origin, parts, made, number):
             if element.tag not in dataset:  # patient, study and maker are the envelope's
                 dataset[element.tag] = element
-        _point_at_the_source(dataset, lesions)
+        _point_at_the_source(dataset, [part.frame for part in parts])
         source = inputs.headers.get(lesions[0].frame.sop_instance_uid)
         if source is not None and header.read(source, "LossyImageCompression") == "01":
             dataset.LossyImageCompression = "01"  # once lossy, always lossy (PS3.3 C.7.6.1.1.5)
@@ -133,23 +145,34 @@ def _makers(lesions: Sequence[OutlinedLesion]) -> list[ModelIdentity]:
     return list(dict.fromkeys([*(lesion.outlined_by for lesion in lesions), *located]))
 
 
+def _parts(context: ResultContext, lesions: Sequence[OutlinedLesion]) -> list[_Part]:
+    """The lesions in their order, then the liver, once for each frame in which it is known."""
+    parts = [
+        _Part(lesion.mask, lesion.frame, _described(context, lesion, number))
+        for number, lesion in enumerate(lesions, start=1)
+    ]
+    livers = {one.frame: one for one in lesions if isinstance(one, FoundLesion)}
+    for frame, lesion in livers.items():
+        if lesion.liver is not None:
+            described = _liver(context, lesion, len(parts) + 1)
+            parts.append(_Part(lesion.liver, frame, described))
+    return parts
+
+
 def _masks(
-    context: ResultContext, lesions: Sequence[OutlinedLesion], made: str, number: int
+    context: ResultContext, origin: _Origin, parts: Sequence[_Part], made: str, number: int
 ) -> Segmentation:
-    """highdicom's object over a stand-in for the source: a segment and a frame of each lesion.
+    """highdicom's object over a stand-in for the source: a segment and a frame of each part.
 
     highdicom refuses multi-frame ultrasound, which has no frame of reference, retired classes and
     malformed headers; the stand-in is a single frame of the same size, and the caller puts the
     references right.
     """
-    origin = _origin(lesions[0])
     made_by_highdicom = Segmentation(
-        source_images=[_stand_in(lesions[0])],
-        pixel_array=np.stack([lesion.mask for lesion in lesions], -1)[None].astype(np.uint8),
+        source_images=[_stand_in(parts[0].mask)],
+        pixel_array=np.stack([part.mask for part in parts], -1)[None].astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[
-            _described(context, lesion, place) for place, lesion in enumerate(lesions, start=1)
-        ],
+        segment_descriptions=[part.described for part in parts],
         series_instance_uid=_series(context, origin),
         series_number=1,
         sop_instance_uid=made,
@@ -176,32 +199,50 @@ def _described(context: ResultContext, lesion: OutlinedLesion, number: int) -> S
         segmented_property_category=codes.ABNORMAL_STRUCTURE,
         segmented_property_type=codes.LESION,
         algorithm_type=_origin(lesion).algorithm,
-        algorithm_identification=AlgorithmIdentificationSequence(
-            name=plain(lesion.outlined_by.name, 64),
-            family=codes.ARTIFICIAL_INTELLIGENCE,
-            version=plain(lesion.outlined_by.version, 64),
-            source=MANUFACTURER,
-        ),
+        algorithm_identification=_algorithm(lesion.outlined_by),
         tracking_uid=tracking_uid(context.result_key, lesion.tracking_id),
         tracking_id=plain(lesion.tracking_id),
         anatomic_regions=[codes.LIVER],
     )
 
 
-def _stand_in(lesion: OutlinedLesion) -> Dataset:
+def _liver(context: ResultContext, lesion: FoundLesion, number: int) -> SegmentDescription:
+    frame = lesion.frame
+    label = f"liver, frame {frame.number}" if frame.number_of_frames > 1 else "liver"
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=label,
+        segmented_property_category=codes.ANATOMICAL_STRUCTURE,
+        segmented_property_type=codes.LIVER,
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=_algorithm(lesion.located_by),
+        tracking_uid=tracking_uid(context.result_key, f"{label} of {frame.sop_instance_uid}"),
+        tracking_id=label,
+    )
+
+
+def _algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
+    return AlgorithmIdentificationSequence(
+        name=plain(model.name, 64),
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        version=plain(model.version, 64),
+        source=MANUFACTURER,
+    )
+
+
+def _stand_in(mask: NDArray[np.bool_]) -> Dataset:
     source = Dataset()
     for keyword in TYPE_2:
         setattr(source, keyword, "")
     source.SOPClassUID = UltrasoundImageStorage
     source.SOPInstanceUID = source.SeriesInstanceUID = source.StudyInstanceUID = uid("stand-in")
     source.Modality = "US"
-    source.Rows, source.Columns = lesion.mask.shape
+    source.Rows, source.Columns = mask.shape
     return source
 
 
-def _point_at_the_source(dataset: Dataset, lesions: Sequence[OutlinedLesion]) -> None:
+def _point_at_the_source(dataset: Dataset, frames: Sequence[FrameRef]) -> None:
     """Common Instance Reference, and Derivation Image of each frame (PS3.3 C.12.2, C.7.6.16)."""
-    frames = [lesion.frame for lesion in lesions]
     (series,) = dataset.ReferencedSeriesSequence
     series.SeriesInstanceUID = frames[0].series_instance_uid
     series.ReferencedInstanceSequence = [

@@ -32,6 +32,7 @@ from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.picture import (
     Banner,
     Block,
+    Rulers,
     Scale,
     Table,
     Thumbnail,
@@ -96,6 +97,7 @@ def blocks(context: ResultContext, inputs: ResultInputs) -> Iterator[Block]:
         yield _table(inputs, lesions)
         if len(lesions) > ROWS:
             yield Words((f"and {len(lesions) - ROWS} more, see the report",))
+    yield from _nomogram(findings)
     yield from _fat(findings)
     if not_answered := _shortened(_not_answered(findings.abstentions)):
         yield Words(not_answered, heading="Not answered")
@@ -196,6 +198,22 @@ def _malignancies(lesion: LesionFinding) -> dict[str, float]:
 def _share(p: float) -> str:
     """A dash for what is not there, or no number."""
     return f"{p:.0%}" if math.isfinite(p) else "-"
+
+
+def _nomogram(findings: StudyFindings) -> Iterator[Block]:
+    """Of the first lesion that clinical factors were counted for; the table has the others."""
+    for lesion in findings.outlined:
+        for reading in lesion.readings:
+            if reading.nomogram:
+                place = reading.conditions.get(_MALIGNANT, "")
+                lines = (
+                    f"Lesion {_name(lesion)}, {reading.model.name}: read the points of each line, "
+                    "add them up, read the probability below their sum.",
+                    f"Malignant {_share(reading.probabilities[_MALIGNANT])}: {place}.",
+                )
+                yield Words(tuple(map(plain, lines)), heading="Image and clinical factors")
+                yield Rulers(reading.nomogram)
+                return
 
 
 def _fat(findings: StudyFindings) -> Iterator[Block]:

@@ -20,12 +20,12 @@ from models.evaluation.nomogram import Nomogram
 from models.evaluation.outcome import Evaluation
 from models.lesion.clinical import ClinicalModel
 from models.lesion.dcnn_us import DcnnUs, Scores, score_crops
+from models.lesion.nomogram import nomogram_of
 from models.training.card import write_bundle
 from models.training.dcnn_us.card import Operating, dcnn_us_card
 from models.training.dcnn_us.clinical import (
     clinical_probability,
     fit_clinical,
-    nomogram_of,
     usable_factors,
 )
 from models.training.dcnn_us.figures import (

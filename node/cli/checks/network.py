@@ -6,13 +6,14 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from node.addresses import is_loopback
 from node.association.callers import Callers
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.cli.checks.finding import Finding
 from node.cli.output import duration
 from node.errors import AssociationError
-from node.settings import Destination, Settings, is_loopback
+from node.settings import Destination, Settings
 from node.urls import without_password
 
 _PATIENCE = 5.0  # seconds for each peer: someone waits at the screen

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from node.association.echo import echo
 from node.association.peer import Peer
 from node.cli.demonstration.pacs import free_port
 from node.cli.supervisor import start_child
 from node.errors import AssociationError, HepanodeError
+from node.settings import ResultKind
 
 QUIET_SECONDS = 1.0
 _START_SECONDS = 60.0
@@ -113,6 +115,7 @@ name = "demo"
 ae_title = "{pacs.ae_title}"
 host = "{pacs.host}"
 port = {pacs.port}
+kinds = {list(get_args(ResultKind))}
 retry_first = 1
 retry_cap = 5
 """

@@ -100,6 +100,11 @@ LATER = replace(
     result_key="6f" * 32,
     version=2,
     predecessors=(("1.2.840.10008.5.1.4.1.1.88.34", "2.25.123"),),
+    replaced=(
+        ("2.25.7", "1.2.840.10008.5.1.4.1.1.7", "2.25.121"),
+        ("2.25.7", "1.2.840.10008.5.1.4.1.1.7", "2.25.122"),
+        ("2.25.8", "1.2.840.10008.5.1.4.1.1.88.34", "2.25.123"),
+    ),
 )
 
 
@@ -399,6 +404,23 @@ def paired_of(*frames: FrameRef, calibrated: bool = True, known: bool = True) ->
     )
 
 
+def whole_of(*frames: FrameRef, shape: tuple[int, int]) -> StudyFindings:
+    """All that a study can have: found lesions in a liver, a prompted one, both estimates of fat,
+    every map."""
+    found, paired = found_of(*frames, shape=shape), paired_of(*frames)
+    liver = np.ones(shape, bool)
+    pointed = prompted_of(frames[0], shape)
+    fat = findings_of(frames, (0, 0, shape[1], shape[0])).heatmaps[1]
+    return replace(
+        found,
+        lesions=tuple(replace(one, liver=liver) for one in found.lesions),  # type: ignore[call-arg]
+        prompted=pointed.prompted,
+        hepatorenal=paired.hepatorenal,
+        hepatorenal_model=paired.hepatorenal_model,
+        heatmaps=(*found.heatmaps, fat, *pointed.heatmaps),
+    )
+
+
 NOTHING = StudyFindings(lesion_model=None, fat_model=None, frames=(), dropped=())
 
 
@@ -413,15 +435,21 @@ def results_of_file(
     return list(build(context, findings, by_uid(header), lambda _: pixels))
 
 
+def whole_set(
+    header: Dataset, pixels: NDArray[np.uint8], *numbers: int, context: ResultContext = LATER
+) -> list[ResultObject]:
+    """Objects of every kind, over the named frames of one image."""
+    frames = [frame_of(header, number) for number in numbers or (1,)]
+    findings = whole_of(*frames, shape=(pixels.shape[0], pixels.shape[1]))
+    return list(build(context, findings, by_uid(header), lambda _: pixels))
+
+
 def report_of(
     findings: StudyFindings, headers: Mapping[str, Dataset], context: ResultContext = CONTEXT
 ) -> ResultObject:
     """The report alone."""
-    return list(build(context, replace(findings, heatmaps=()), headers, _no_pixels))[-1]
-
-
-def _no_pixels(frame: FrameRef) -> NDArray[np.uint8]:
-    raise AssertionError(f"a report asked for the pixels of frame {frame.number}")
+    black = np.zeros((240, 320, 3), np.uint8)
+    return list(build(context, replace(findings, heatmaps=()), headers, lambda _: black))[-1]
 
 
 def aul(lesion: bool = True) -> Iterable[tuple[NDArray[np.uint8], dict]]:

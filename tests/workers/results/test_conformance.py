@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from highdicom.sr import Comprehensive3DSR
 from pydicom import Dataset
+from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from node.identity import is_own
+from node.settings import Destination, ResultKind
 from tests.workers.results.studies import (
     CONTEXT,
     LATER,
@@ -25,10 +29,14 @@ from tests.workers.results.studies import (
     prompted_of,
     report_of,
     results_of_file,
+    whole_set,
 )
 from tests.workers.results.tools import dciodvfy, dsrdump, read_back, said, write
-from workers.results import build, encode
+from workers.results import BUILDERS, build, encode
+from workers.results.header import TYPE_2
 
+RGB = "examples_rgb_color.dcm"
+BLACK = np.zeros((240, 320, 3), np.uint8)
 SOURCES = {
     "colour, single frame": "US1_UNCR.dcm",
     "colour, multi-frame, lossy": "examples_ybr_color.dcm",
@@ -47,7 +55,19 @@ CHARACTER_SETS = {
 
 
 @pytest.mark.parametrize("name", SOURCES.values(), ids=SOURCES.keys())
-def test_dicom3tools_finds_no_error(name: str, tmp_path: Path) -> None:
+def test_dicom3tools_finds_no_error_in_any_kind(name: str, tmp_path: Path) -> None:
+    header = header_of(name)
+    numbers = (1, 2) if header.get("NumberOfFrames", 1) > 1 else (1,)
+    results = whole_set(header, pixels_of(name), *numbers)
+    assert list(dict.fromkeys(one.kind for one in results)) == list(BUILDERS)
+    for result in results:
+        assert dciodvfy(write(result, tmp_path)) == [], result.kind
+
+
+@pytest.mark.parametrize("name", SOURCES.values(), ids=SOURCES.keys())
+def test_dicom3tools_finds_no_error_where_the_detector_only_looked(
+    name: str, tmp_path: Path
+) -> None:
     for result in results_of_file(name, LATER):
         assert dciodvfy(write(result, tmp_path)) == []
 
@@ -100,13 +120,35 @@ def test_an_invalid_source_adds_no_error_of_ours(name: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(("terms", "name"), CHARACTER_SETS.values(), ids=CHARACTER_SETS.keys())
 def test_names_keep_their_character_set(terms: str | list[str], name: str, tmp_path: Path) -> None:
     header = blank_header(SpecificCharacterSet=terms, PatientName=name, PatientID="7")
-    report = report_of(NOTHING, by_uid(header))
-    path = write(report, tmp_path)
-    assert dciodvfy(path) == []
-    again = read_back(report, tmp_path)
-    assert str(again.PatientName) == name
-    assert list(again["SpecificCharacterSet"].value or [""]) == list(terms)
-    assert "Change made to the source header" not in dsrdump(path)
+    results = whole_set(header, BLACK)
+    assert {one.kind for one in results} == set(BUILDERS)
+    for result in results:
+        assert dciodvfy(write(result, tmp_path)) == [], result.kind
+        again = read_back(result, tmp_path)
+        assert str(again.PatientName) == name
+        assert list(again["SpecificCharacterSet"].value or [""]) == list(terms)
+    assert "Change made to the source header" not in dsrdump(write(results[-1], tmp_path))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {
+            "SOPClassUID": UltrasoundMultiFrameImageStorage,
+            "PhotometricInterpretation": "MONOCHROME2",
+            "NumberOfFrames": 30,
+        },
+    ],
+    ids=["still", "grey loop"],
+)
+def test_a_source_with_nothing_but_uids_is_enough_for_every_kind(
+    attributes: dict[str, object], tmp_path: Path
+) -> None:
+    results = whole_set(blank_header(**attributes), BLACK)
+    assert {one.kind for one in results} == set(BUILDERS)
+    for result in results:
+        assert dciodvfy(write(result, tmp_path)) == [], result.kind
 
 
 def test_a_study_without_anything_to_analyse_gets_a_valid_report(tmp_path: Path) -> None:
@@ -123,10 +165,11 @@ def test_a_study_without_anything_to_analyse_gets_a_valid_report(tmp_path: Path)
 def test_sources_of_retired_and_private_classes_are_reported_on(
     sop_class: str, tmp_path: Path
 ) -> None:
-    header = blank_header(SOPClassUID=sop_class, Rows=240, Columns=320)
-    report = report_of(findings_of([frame_of(header)], (0, 0, 320, 240)), by_uid(header))
-    assert dciodvfy(write(report, tmp_path)) == []
-    assert sop_class.encode() in encode(report)
+    results = whole_set(blank_header(SOPClassUID=sop_class, Rows=240, Columns=320), BLACK)
+    assert {one.kind for one in results} == set(BUILDERS)
+    for result in results:
+        assert dciodvfy(write(result, tmp_path)) == [], result.kind
+        assert (sop_class.encode() in encode(result)) == (result.kind != "rejection")
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
@@ -149,23 +192,50 @@ def test_uids_with_leading_zeros_are_referenced_as_received(tmp_path: Path) -> N
 
 
 def test_every_object_names_its_own_maker() -> None:
-    for result in results_of_file("examples_rgb_color.dcm"):
+    for result in whole_set(header_of(RGB), pixels_of(RGB)):
         assert is_own(result.dataset)
+        assert {element.keyword for element in result.dataset} >= set(TYPE_2)
 
 
 def test_the_same_key_gives_the_same_bytes() -> None:
-    first = [encode(r) for r in results_of_file("examples_rgb_color.dcm")]
-    assert [encode(r) for r in results_of_file("examples_rgb_color.dcm")] == first
-    other = [encode(r) for r in results_of_file("examples_rgb_color.dcm", LATER)]
+    header, pixels = header_of(RGB), pixels_of(RGB)
+    first = [encode(r) for r in whole_set(header, pixels)]
+    assert [encode(r) for r in whole_set(header, pixels)] == first
+    newer = replace(LATER, result_key="70" * 32, version=3)
+    other = [encode(r) for r in whole_set(header, pixels, context=newer)]
     assert not set(first) & set(other)
 
 
-def test_heatmaps_come_first_and_the_report_last() -> None:
-    results = results_of_file("examples_rgb_color.dcm")
-    assert [r.kind for r in results] == ["heatmap", "heatmap", "summary", "report"]
-    assert len({r.series_instance_uid for r in results}) == 4
-    assert len({r.dataset.SeriesNumber for r in results}) == 4
-    assert all(r.dataset.StudyInstanceUID == results[0].dataset.StudyInstanceUID for r in results)
+def test_kinds_come_in_the_order_of_delivery_each_in_series_of_its_own() -> None:
+    results = whole_set(header_of(RGB), pixels_of(RGB))
+    kinds = [one.kind for one in results]
+    assert kinds == sorted(kinds, key=list(BUILDERS).index)
+    assert (kinds[0], kinds[-1]) == ("heatmap", "report")
+    series = {(one.kind, one.series_instance_uid, one.dataset.SeriesNumber) for one in results}
+    for place in (1, 2):
+        assert len({one[place] for one in series}) == len(series)
+    assert len({one.sop_instance_uid for one in results}) == len(results)
+    for one in results:
+        said = one.dataset
+        assert (said.SOPInstanceUID, said.SOPClassUID, said.SeriesInstanceUID) == (
+            one.sop_instance_uid,
+            one.sop_class_uid,
+            one.series_instance_uid,
+        )
+        assert said.StudyInstanceUID == header_of(RGB).StudyInstanceUID
+
+
+def test_a_destination_can_be_given_each_kind_and_the_new_ones_only_on_request() -> None:
+    assert get_args(ResultKind) == tuple(BUILDERS)
+    given = Destination(name="pacs", ae_title="PACS", host="pacs", port=104).kinds
+    assert given == ("heatmap", "segmentation", "summary", "report")
+
+
+def test_a_first_version_rejects_nothing_and_a_study_without_findings_selects_nothing() -> None:
+    first = whole_set(header_of(RGB), pixels_of(RGB), context=CONTEXT)
+    assert {one.kind for one in first} == set(BUILDERS) - {"rejection"}
+    nothing = build(CONTEXT, NOTHING, by_uid(blank_header()), lambda _: BLACK)
+    assert [one.kind for one in nothing] == ["summary", "document", "report"]
 
 
 def test_no_line_of_the_log_names_the_patient(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydicom.uid import (
-    Comprehensive3DSRStorage,
-    ExplicitVRLittleEndian,
-    SecondaryCaptureImageStorage,
-)
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
 from tests.orthanc import AE_TITLE, orthanc
-from tests.workers.results.studies import results_of_file
-from workers.results import ResultObject, encode
+from tests.workers.results.studies import header_of, pixels_of, whole_set
+from workers.results import BUILDERS, ResultObject, encode
 
 
 def _send(results: list[ResultObject], port: int) -> list[int]:
     entity = AE("HEPANODE")
-    for sop_class in (SecondaryCaptureImageStorage, Comprehensive3DSRStorage):
+    for sop_class in {result.sop_class_uid for result in results}:
         entity.add_requested_context(sop_class, ExplicitVRLittleEndian)
     association = entity.associate("127.0.0.1", port, ae_title=AE_TITLE)
     assert association.is_established
@@ -29,10 +26,12 @@ def _send(results: list[ResultObject], port: int) -> list[int]:
     return statuses
 
 
-def test_orthanc_stores_every_picture_and_the_report_and_gives_them_back(tmp_path: Path) -> None:
-    results = results_of_file("examples_rgb_color.dcm")
+@pytest.mark.parametrize("name", ["examples_rgb_color.dcm", "JPGLosslessP14SV1_1s_1f_8b.dcm"])
+def test_orthanc_stores_every_kind_and_gives_it_back(name: str, tmp_path: Path) -> None:
+    results = whole_set(header_of(name), pixels_of(name))
+    assert {one.kind for one in results} == set(BUILDERS)
     with orthanc(tmp_path, DicomAlwaysAllowStore=True) as pacs:
-        assert _send(results, pacs.port) == [0] * 4
+        assert _send(results, pacs.port) == [0] * len(results)
         assert pacs.stored() == sorted(result.sop_instance_uid for result in results)
         for result in results:
             back, body = pacs.file(result.sop_instance_uid), encode(result)
@@ -41,4 +40,4 @@ def test_orthanc_stores_every_picture_and_the_report_and_gives_them_back(tmp_pat
                 body[body.index(charset if charset in body else b"\x08\x00\x12") :]
             )
         (study,) = pacs.get("/studies?expand")
-        assert len(study["Series"]) == 4
+        assert len(study["Series"]) == len({one.series_instance_uid for one in results})

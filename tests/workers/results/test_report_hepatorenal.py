@@ -9,7 +9,7 @@ from tests.workers.results.studies import (
     paired_of,
     report_of,
 )
-from tests.workers.results.tools import groups_of, items
+from tests.workers.results.tools import groups_of, items, lines_of, name_of
 from workers.findings import StudyFindings
 from workers.results import ResultObject
 
@@ -67,7 +67,9 @@ def test_each_pair_has_a_group_with_both_regions_in_the_frame() -> None:
         ),
     ):
         assert line in group
-    *_, liver, kidney = (i for i in items(result.dataset) if i.ValueType == "SCOORD")
+    named = [item for item in items(result.dataset) if name_of(item) == "Measurement Group"]
+    (pair,) = (item for item in named if ("Tracking Identifier", "prompt 6") in lines_of(item))
+    liver, kidney = (item for item in items(pair) if item.ValueType == "SCOORD")
     for region, corners in (
         (liver, [50, 70, 70, 70, 70, 90, 50, 90, 50, 70]),
         (kidney, [90, 80, 110, 80, 110, 100, 90, 100, 90, 80]),

@@ -17,7 +17,16 @@ from tests.workers.results.studies import (
     prompted_of,
     report_of,
 )
-from tests.workers.results.tools import dciodvfy, groups_of, items, name_of, said, value_of, write
+from tests.workers.results.tools import (
+    dciodvfy,
+    groups_of,
+    items,
+    lines_of,
+    name_of,
+    said,
+    value_of,
+    write,
+)
 from workers.findings import Bounded, Diameters, FrameReading, StudyFindings
 from workers.results import ResultObject, codes
 from workers.results.identity import weights_uid
@@ -25,6 +34,7 @@ from workers.results.identity import weights_uid
 HEADER = blank_header(Rows=480, Columns=640)
 FRAME = frame_of(HEADER)
 WINDOW = (0, 0, 640, 480)
+WHOLE = [0, 0, 640, 0, 640, 480, 0, 480, 0, 0]
 DIAMETERS = Diameters(((10.0, 10.0), (40.0, 50.0)), ((20.0, 20.0), (44.0, 27.0)))
 
 
@@ -71,7 +81,9 @@ def test_a_lesion_without_outline_still_has_its_group(tmp_path: Path) -> None:
     lesion = replace(findings.lesions[0], outline=((1.0, 1.0), (2.0, 2.0)))
     result = report(replace(findings, lesions=(lesion,)))
     assert ("Tracking Identifier", "Lesion 1") in said(result)
-    assert not any(item.ValueType == "SCOORD" for item in items(result.dataset))
+    group, *_ = (item for item in items(result.dataset) if name_of(item) == "Measurement Group")
+    (region,) = (item for item in items(group) if item.ValueType == "SCOORD")
+    assert list(region.GraphicData) == WHOLE
     assert dciodvfy(write(result, tmp_path)) == []
 
 
@@ -79,8 +91,36 @@ def test_an_outline_stays_inside_its_image() -> None:
     findings = findings_of([FRAME], WINDOW)
     lesion = replace(findings.lesions[0], outline=((-5.0, 20.0), (700.0, 20.0), (300.0, 500.0)))
     result = report(replace(findings, lesions=(lesion,)))
-    (region,) = (item for item in items(result.dataset) if item.ValueType == "SCOORD")
+    region, *others = (item for item in items(result.dataset) if item.ValueType == "SCOORD")
     assert list(region.GraphicData) == [0, 20, 640, 20, 300, 480, 0, 20]
+    assert {tuple(other.GraphicData) for other in others} == {tuple(WHOLE)}
+
+
+def test_every_group_has_coordinates_and_one_without_an_outline_all_of_its_frames() -> None:
+    """OHIF 3.13 shows nothing of a report in which one group has none."""
+    loop = blank_header(instance=2, Rows=480, Columns=640, NumberOfFrames=9)
+    frames = [frame_of(loop, 3), frame_of(loop, 9), FRAME]
+    result = report_of(found_of(*frames, shape=(480, 640)), by_uid(HEADER, loop))
+    groups = [item for item in items(result.dataset) if name_of(item) == "Measurement Group"]
+    assert all(any(one.ValueType == "SCOORD" for one in items(group)) for group in groups)
+    (fat,) = (group for group in groups if ("Tracking Identifier", "Liver fat") in lines_of(group))
+    regions = [one for one in items(fat) if one.ValueType == "SCOORD"]
+    assert all(list(region.GraphicData) == WHOLE for region in regions)
+    named = [region.ContentSequence[0].ReferencedSOPSequence[0] for region in regions]
+    assert [(one.ReferencedSOPInstanceUID, one.get("ReferencedFrameNumber")) for one in named] == [
+        (loop.SOPInstanceUID, 3),
+        (loop.SOPInstanceUID, 9),
+        (HEADER.SOPInstanceUID, None),
+    ]
+
+
+def test_a_frame_of_unknown_size_gives_no_coordinates(tmp_path: Path) -> None:
+    header = blank_header()
+    result = report_of(findings_of([frame_of(header)], WINDOW), by_uid(header))
+    groups = [item for item in items(result.dataset) if name_of(item) == "Measurement Group"]
+    bare = [g for g in groups if not any(one.ValueType == "SCOORD" for one in items(g))]
+    assert len(bare) == len(groups) - 1  # the lesion has its outline
+    assert dciodvfy(write(result, tmp_path)) == []
 
 
 def unsuspected(findings: StudyFindings) -> StudyFindings:

@@ -41,8 +41,8 @@ def made(
     """Findings, segmentation and report of a prompt in one frame."""
     findings = prompted_of(frame_of(header, number), (pixels.shape[0], pixels.shape[1]))
     results = list(build(context, findings, by_uid(header), lambda _: pixels))
-    assert [result.kind for result in results] == ["heatmap", "segmentation", "summary", "report"]
-    return findings, results[1], results[3]
+    (segmentation,) = segmentations_of(results)
+    return findings, segmentation, results[-1]
 
 
 def of_file(
@@ -201,6 +201,49 @@ def test_each_found_lesion_of_an_image_is_a_segment_that_highdicom_reads_back(
     names = [item.ManufacturerModelName for item in again.ContributingEquipmentSequence]
     assert names == ["lesion-joint", "fan-liver"]
     assert again.SeriesDescription == "AI segmentation of a suspected lesion, not reviewed"
+
+
+def test_the_liver_around_found_lesions_is_a_segment_of_each_frame_where_it_is_known(
+    tmp_path: Path,
+) -> None:
+    header, findings, _ = of_found(3)
+    first, second = findings.lesions
+    assert isinstance(first, FoundLesion)
+    assert isinstance(second, FoundLesion)
+    livers = [np.zeros((480, 640), bool) for _ in range(2)]
+    livers[0][100:400, 50:600] = livers[1][120:380, 70:500] = True
+    third = replace(first, tracking_id="lesion 3", frame=frame_of(header, 2))  # no liver there
+    lesions = (
+        replace(first, liver=livers[0]),
+        replace(second, frame=frame_of(header, 3), liver=livers[1]),
+        third,
+    )
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    results = list(
+        build(CONTEXT, replace(findings, lesions=lesions), by_uid(header), lambda _: pixels)
+    )
+    (segmentation,) = segmentations_of(results)
+    assert dciodvfy(write(segmentation, tmp_path)) == []
+    again = segread(write(segmentation, tmp_path))
+    labels = [one.SegmentLabel for one in again.SegmentSequence]
+    assert labels == ["lesion 1", "lesion 2", "lesion 3", "liver, frame 1", "liver, frame 3"]
+    read = again.get_pixels_by_source_frame(
+        header.SOPInstanceUID, [1, 2, 3], segment_numbers=[1, 2, 3, 4, 5]
+    ).astype(bool)
+    wanted = np.zeros_like(read)
+    wanted[0, ..., 0], wanted[2, ..., 1], wanted[1, ..., 2] = (one.mask for one in lesions)
+    wanted[0, ..., 3], wanted[2, ..., 4] = livers
+    assert np.array_equal(read, wanted)
+    liver = again.SegmentSequence[3]
+    assert liver.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Liver"
+    assert liver.SegmentAlgorithmName == "fan-liver"
+    named = [
+        one.ReferencedSegmentNumber
+        for item in items(results[-1].dataset)
+        if name_of(item) == "Segmentation of this region"
+        for one in item.ReferencedSOPSequence
+    ]
+    assert named == [1, 2, 3]
 
 
 def test_lesions_of_images_of_other_sizes_are_in_objects_of_their_own(tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ from tests.workers.results.studies import (
     pixels_of,
     prompted_of,
 )
-from workers.findings import Abstention, FrameReading, Reason, StudyFindings
+from workers.findings import Abstention, FrameReading, Reason, Ruler, StudyFindings
 from workers.results import ResultContext, ResultObject, build
 from workers.results.header import clean
 from workers.results.objects import ResultInputs
-from workers.results.picture import Block, Scale, Table, Thumbnails, Words
+from workers.results.picture import Block, Rulers, Scale, Table, Thumbnails, Words
 from workers.results.summary import LINES, ROWS, THUMBNAILS, blocks
 
 One = TypeVar("One")
@@ -104,6 +104,32 @@ def test_without_a_suspicion_the_nearest_frame_is_shown_and_there_is_no_table() 
     assert not [block for block in shown if isinstance(block, Table)]
     (picture,) = one_of(Thumbnails, shown).shown
     assert picture.caption == "Nearest to a lesion: series 2, image 7"
+
+
+def test_clinical_factors_that_are_known_are_drawn_as_a_nomogram_of_the_first_lesion() -> None:
+    found = found_of(frame_of(HEADER), shape=SHAPE)
+    assert not [block for block in page(found) if isinstance(block, Rulers)]
+    drawn = (
+        Ruler("points", ((0.0, "0"), (1.0, "100"))),
+        Ruler("sex: male", ((0.0, "female"), (0.02, "male")), 0.02),
+        Ruler("age (years): not known", ((0.0, "20"), (0.5, "90"))),
+        Ruler("total points", ((0.0, "0"), (1.0, "120")), 1.3),
+    )
+    lesions = []
+    for lesion in found.outlined:
+        joint, first, *rest = lesion.readings
+        conditions = {"malignant": "clinical factors: sex; taken as average: age"}
+        with_factors = replace(first, nomogram=drawn, conditions=conditions)
+        lesions.append(replace(lesion, readings=(joint, with_factors, *rest)))
+    findings = replace(found, lesions=tuple(lesions))
+    shown = page(findings)
+    assert one_of(Rulers, shown).rulers == drawn
+    assert "Image and clinical factors\nLesion 1, lesion-dcnn-us: read the points" in text(shown)
+    assert "Malignant 70%: clinical factors: sex; taken as average: age." in text(shown)
+    before, after = (summary_of(one, HEADER).preview for one in (found, findings))
+    assert before is not None
+    assert after is not None
+    assert after.shape[0] > before.shape[0] + 4 * 60
 
 
 def test_two_estimates_of_fat_stand_on_scales_of_their_own() -> None:

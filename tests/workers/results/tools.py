@@ -13,7 +13,17 @@ from pydicom import Dataset, dcmread
 
 from workers.results import ResultObject, encode
 
-_IODS = ("SCImage", "Segmentation", "Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR")
+_IODS = (
+    "SCImage",
+    "Segmentation",
+    "GrayscaleSoftcopyPresentationState",
+    "ColorSoftcopyPresentationState",
+    "EncapsulatedPDF",
+    "KeyObjectSelectionDocument",
+    "Comprehensive3DSR",
+    "ComprehensiveSR",
+    "EnhancedSR",
+)
 
 
 def write(result: ResultObject, folder: Path) -> Path:
@@ -51,6 +61,16 @@ def dsrdump(path: Path) -> str:
     return done.stdout
 
 
+def dcmpschk(path: Path) -> str:
+    """What DCMTK says of a presentation state, warnings and errors, '' when it has nothing."""
+    program = shutil.which("dcmpschk")
+    if program is None:
+        pytest.skip("DCMTK is not installed")
+    done = subprocess.run([program, path], capture_output=True, text=True, check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip(" W:")]
+    return "\n".join(line for line in said if not line.startswith(("W: Testing", "W: Test passed")))
+
+
 def items(dataset: Dataset) -> Iterator[Dataset]:
     """Every content item under ``dataset``, depth first."""
     for item in dataset.get("ContentSequence", ()):
@@ -73,11 +93,16 @@ def value_of(item: Dataset) -> str:
 
 
 def said(report: ResultObject) -> list[tuple[str, str]]:
-    return [(name_of(item), value_of(item)) for item in items(report.dataset)]
+    return lines_of(report.dataset)
+
+
+def lines_of(item: Dataset) -> list[tuple[str, str]]:
+    """Name and value of every content item under ``item``."""
+    return [(name_of(one), value_of(one)) for one in items(item)]
 
 
 def groups_of(result: ResultObject) -> dict[str, list[tuple[str, str]]]:
     """By tracking identifier what each measurement group says."""
     groups = [i for i in items(result.dataset) if name_of(i) == "Measurement Group"]
-    lines = [[(name_of(i), value_of(i)) for i in items(group)] for group in groups]
+    lines = [lines_of(group) for group in groups]
     return {dict(group)["Tracking Identifier"]: group for group in lines}

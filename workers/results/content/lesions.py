@@ -52,6 +52,7 @@ from workers.results.content.items import (
     uncertainty,
     with_properties,
 )
+from workers.results.content.outline import closed
 from workers.results.content.provenance import algorithm, statements
 from workers.results.content.references import in_frame, source_images
 from workers.results.identity import tracking_uid
@@ -94,7 +95,7 @@ def lesion_group(
             *(m for reading in lesion.readings for m in _read(reading)),
         ],
     }
-    outline = _closed(lesion.outline, header)
+    outline = closed(lesion.outline, header)
     if outline is None:
         images = source_images([lesion.frame])
         group: ContentSequence = MeasurementsAndQualitativeEvaluations(
@@ -332,18 +333,6 @@ def _area(lesion: LesionFinding, model: AlgorithmIdentification | None) -> list[
 
 def _length(start: Point, end: Point) -> float:
     return math.dist(start, end)
-
-
-def _closed(outline: tuple[Point, ...], header: Dataset | None) -> np.ndarray | None:
-    """(N, 2) column, row; inside the image, last point as the first; None for no area."""
-    points = np.array([p for p in outline if all(map(math.isfinite, p))], dtype=float)
-    if len(points) < 3:
-        return None
-    if header is not None and isinstance(header.get("Columns"), int):
-        points[:, 0] = points[:, 0].clip(0, header.Columns)
-    if header is not None and isinstance(header.get("Rows"), int):
-        points[:, 1] = points[:, 1].clip(0, header.Rows)
-    return points if (points[0] == points[-1]).all() else np.vstack([points, points[:1]])
 
 
 def _region(outline: np.ndarray, frame: FrameRef) -> ImageRegion:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from highdicom.sr import AlgorithmIdentification, ContentItem, RelationshipTypeValues
+from highdicom.sr import (
+    AlgorithmIdentification,
+    ContentItem,
+    DeviceObserverIdentifyingAttributes,
+    ObservationContext,
+    ObserverContext,
+    RelationshipTypeValues,
+)
+from pydicom.sr.codedict import codes as standard
 
-from node.identity import MANUFACTURER
+from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import ModelIdentity
 from workers.results import codes
 from workers.results.content.items import CONTAINS, code, text
-from workers.results.identity import weights_uid
+from workers.results.identity import node_uid, weights_uid
+from workers.results.objects import ResultContext
 from workers.results.values import plain
 
 
@@ -36,3 +45,19 @@ def statements(
     if model.figures:
         items.append(text(codes.VALIDATION_FIGURES, model.figures, relation))
     return items
+
+
+def observer(context: ResultContext) -> ObservationContext:
+    """TID 1001: the node is the observer."""
+    return ObservationContext(
+        observer_device_context=ObserverContext(
+            observer_type=standard.DCM.Device,
+            observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+                uid=node_uid(context.node_serial),
+                name=plain(context.node_name) or "-",
+                manufacturer_name=MANUFACTURER,
+                model_name=MODEL_NAME,
+                serial_number=plain(context.node_serial) or "-",
+            ),
+        )
+    )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
-from highdicom.sr import SourceImageForMeasurementGroup, SourceImageForRegion
+import numpy as np
+from highdicom.sr import (
+    ContentSequence,
+    CoordinatesForMeasurement,
+    GraphicTypeValues,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+)
 from pydicom.dataset import Dataset
 from pydicom.uid import UltrasoundImageStorage
 
@@ -42,17 +50,61 @@ def source_images(frames: Iterable[FrameRef]) -> list[SourceImageForMeasurementG
 
 
 def in_frame(frame: FrameRef, make: Callable[[SourceImageForRegion], Region]) -> Region:
-    """What ``make`` makes of the reference to the frame that a region is selected from.
+    """What ``make`` makes of the reference to the frame that a region is selected from."""
+    reference = sop_reference(frame.sop_class_uid, frame.sop_instance_uid)
+    return _selected_from(reference, frame_numbers(frame), make)
 
-    highdicom refuses classes it does not know, as the retired ultrasound ones and private ones,
-    so the reference is made with one it knows and then told the truth.
-    """
-    source = SourceImageForRegion(
-        UltrasoundImageStorage, frame.sop_instance_uid, frame_numbers(frame)
-    )
+
+def _selected_from(
+    image: Dataset, numbers: list[int] | None, make: Callable[[SourceImageForRegion], Region]
+) -> Region:
+    """highdicom refuses classes it does not know, as the retired ultrasound ones and private ones,
+    so the reference is made with one it knows and then told the truth."""
+    source = SourceImageForRegion(UltrasoundImageStorage, image.ReferencedSOPInstanceUID, numbers)
     region = make(source)
-    source.ReferencedSOPSequence[0].ReferencedSOPClassUID = frame.sop_class_uid
+    source.ReferencedSOPSequence[0].ReferencedSOPClassUID = image.ReferencedSOPClassUID
     return region
+
+
+def located(group: ContentSequence, headers: Mapping[str, Dataset]) -> ContentSequence:
+    """A measurement group with coordinates: where it has none, the whole of each source frame, as
+    the region that its first number comes from (TID 320).
+
+    OHIF 3.13 shows nothing of a report in which one group has no coordinates.
+    """
+    items = group[0].ContentSequence
+    numbers = [one for one in items if one.ValueType == "NUM"]
+    if not numbers or any(_has_coordinates(one) for one in (*items, *numbers)):
+        return group
+    regions = [
+        region
+        for image in items
+        if image.ValueType == "IMAGE"
+        for region in _borders(image.ReferencedSOPSequence[0], headers)
+    ]
+    if regions:
+        below = [*numbers[0].get("ContentSequence", ()), *regions]
+        numbers[0].ContentSequence = ContentSequence(below)
+    return group
+
+
+def _has_coordinates(item: Dataset) -> bool:
+    every = (item, *item.get("ContentSequence", ()))
+    return any(one.ValueType == "SCOORD" for one in every)
+
+
+def _borders(image: Dataset, headers: Mapping[str, Dataset]) -> Iterator[CoordinatesForMeasurement]:
+    """Of each frame that a reference names; nothing where the image's size is not known."""
+    header = headers.get(image.ReferencedSOPInstanceUID, Dataset())
+    rows, columns = header.get("Rows"), header.get("Columns")
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        return
+    ring = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows), (0, 0)], float)
+    region = partial(CoordinatesForMeasurement, GraphicTypeValues.POLYLINE, ring)
+    named = image.get("ReferencedFrameNumber")
+    frames = [None] if named is None else [[int(one)] for one in np.atleast_1d(named)]
+    for numbers in frames:
+        yield _selected_from(image, numbers, region)
 
 
 def sop_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

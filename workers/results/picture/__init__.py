@@ -1,10 +1,13 @@
-"""The pictures of heatmap and summary: arrays and text in, one RGB array out; nothing of DICOM."""
+"""The pictures of heatmap and summary: arrays and text in, one RGB array or PDF out; nothing
+of DICOM."""
 
+from workers.results.picture.document import write_document
 from workers.results.picture.marks import Marks
 from workers.results.picture.page import Labels, draw
 from workers.results.picture.sheet import (
     Banner,
     Block,
+    Rulers,
     Scale,
     Table,
     Thumbnail,
@@ -18,6 +21,7 @@ __all__ = [
     "Block",
     "Labels",
     "Marks",
+    "Rulers",
     "Scale",
     "Table",
     "Thumbnail",
@@ -25,4 +29,5 @@ __all__ = [
     "Words",
     "draw",
     "draw_sheet",
+    "write_document",
 ]

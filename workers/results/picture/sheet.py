@@ -5,15 +5,15 @@ Words are at least 11 pixels high when the sheet is shown 512 pixels wide, as on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from workers.findings import Point
+from workers.findings import Point, Ruler
 from workers.results.picture.lettering import font, wrap
 from workers.results.picture.outline import draw_outline
 from workers.results.picture.page import AMBER, BACKGROUND, GREY, WHITE
@@ -25,8 +25,8 @@ SIZE = 28
 MARGIN = 32
 _GAP = 24
 _LINE = round(1.4 * SIZE)
-_RULE = (70, 70, 70)
-_BAR = (105, 105, 105)
+RULE = (70, 70, 70)
+BAR = (105, 105, 105)
 
 
 class Block(Protocol):
@@ -47,12 +47,24 @@ class Thumbnail:
     caption: str
 
 
-class Sheet:
-    """A page that grows."""
+class Pen(Protocol):
+    """The little of Pillow's ImageDraw that blocks draw with."""
 
-    def __init__(self) -> None:
-        self.image = Image.new("RGB", (WIDTH, 4 * WIDTH), BACKGROUND)
-        self.pen = ImageDraw.Draw(self.image)
+    def text(
+        self, xy: Any, text: Any, fill: Any = ..., font: Any = ..., anchor: str | None = ...
+    ) -> None: ...
+
+    def line(self, xy: Any, fill: Any = ..., width: int = ...) -> None: ...
+
+    def polygon(self, xy: Any, fill: Any = ...) -> None: ...
+
+
+class Sheet:
+    """A page that grows. paste : puts a picture where its upper left corner is to be."""
+
+    def __init__(self, pen: Pen, paste: Callable[[Image.Image, tuple[int, int]], object]) -> None:
+        self.pen = pen
+        self.paste = paste
         self.y = 0
 
     @property
@@ -61,17 +73,18 @@ class Sheet:
 
     def rule(self) -> None:
         self.y += _GAP
-        self.pen.line([(MARGIN, self.y), (WIDTH - MARGIN, self.y)], fill=_RULE, width=2)
+        self.pen.line([(MARGIN, self.y), (WIDTH - MARGIN, self.y)], fill=RULE, width=2)
         self.y += _GAP // 2
 
 
 def draw_sheet(blocks: Iterable[Block]) -> NDArray[np.uint8]:
     """(rows, 1280, 3) uint8 RGB, as high as the blocks need, at most 5120."""
-    sheet = Sheet()
+    image = Image.new("RGB", (WIDTH, 4 * WIDTH), BACKGROUND)
+    sheet = Sheet(ImageDraw.Draw(image), image.paste)
     for block in blocks:
         block.draw(sheet)
-    height = min(sheet.y + MARGIN, sheet.image.height)
-    return np.asarray(sheet.image.crop((0, 0, WIDTH, height)))
+    height = min(sheet.y + MARGIN, image.height)
+    return np.asarray(image.crop((0, 0, WIDTH, height)))
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class Thumbnails:
             ends = [sheet.y + max(picture.height for picture in pictures)]
             for place, (one, picture) in enumerate(zip(row, pictures, strict=True)):
                 x = MARGIN + place * (width + _GAP)
-                sheet.image.paste(picture, (x, sheet.y))
+                sheet.paste(picture, (x, sheet.y))
                 y = ends[0] + _GAP // 3
                 for line in wrap(one.caption, font(SIZE), width):
                     sheet.pen.text((x, y), line, GREY, font(SIZE))
@@ -166,6 +179,39 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Rulers:
+    """Rulers one below the other, of one length, with their names beside them: a nomogram."""
+
+    rulers: tuple[Ruler, ...]
+
+    def draw(self, sheet: Sheet) -> None:
+        face = font(SIZE)
+        widest = max(face.getlength(ruler.name) for ruler in self.rulers)
+        left = MARGIN + round(min(widest, 0.5 * sheet.room)) + 2 * SIZE
+        for ruler in self.rulers:
+            middle = sheet.y + SIZE
+            sheet.pen.text((MARGIN, middle), ruler.name, GREY, face, anchor="lm")
+            self._draw(sheet, ruler, left, middle)
+            sheet.y = middle + 14 + round(1.2 * SIZE)
+
+    def _draw(self, sheet: Sheet, ruler: Ruler, left: int, middle: int) -> None:
+        """A tick that would touch the one before is drawn without its words."""
+        face, length = font(SIZE), WIDTH - MARGIN - SIZE - left
+        places = [(left + round(place * length), words) for place, words in sorted(ruler.ticks)]
+        if places:
+            sheet.pen.line([(places[0][0], middle), (places[-1][0], middle)], fill=BAR, width=6)
+        free = 0.0
+        for x, words in places:
+            sheet.pen.line([(x, middle - 8), (x, middle + 8)], fill=WHITE, width=3)
+            half = face.getlength(words) / 2
+            if x - half >= free:
+                sheet.pen.text((x, middle + 12), words, WHITE, face, anchor="mt")
+                free = x + half + SIZE / 3
+        if ruler.place is not None:
+            _pointer(sheet, left + round(min(max(ruler.place, 0.0), 1.0) * length), middle)
+
+
+@dataclass(frozen=True)
 class Scale:
     """A bar with ``ends`` and ticks at ``marks``: a pointer at the value, white for the interval
     where it has one."""
@@ -183,19 +229,23 @@ class Scale:
         def at(value: float) -> int:
             return round(left + (min(max(value, low), high) - low) / (high - low) * (right - left))
 
-        sheet.pen.line([(left, middle), (right, middle)], fill=_BAR, width=6)
+        sheet.pen.line([(left, middle), (right, middle)], fill=BAR, width=6)
         if self.interval is not None:
             sheet.pen.line([(at(end), middle) for end in self.interval], fill=WHITE, width=6)
-        x, half = at(self.value), SIZE // 2
-        sheet.pen.polygon(
-            [(x, middle - 4), (x - half, middle - SIZE), (x + half, middle - SIZE)], fill=AMBER
-        )
+        _pointer(sheet, at(self.value), middle)
         for mark in self.marks:
             tick = at(mark)
             sheet.pen.line([(tick, middle - 10), (tick, middle + 10)], fill=WHITE, width=3)
             label = f"{mark:g}{self.unit}"
             sheet.pen.text((tick, middle + 14), label, WHITE, font(SIZE), anchor="mt")
         sheet.y = middle + 14 + _LINE
+
+
+def _pointer(sheet: Sheet, x: int, middle: int) -> None:
+    half = SIZE // 2
+    sheet.pen.polygon(
+        [(x, middle - 4), (x - half, middle - SIZE), (x + half, middle - SIZE)], fill=AMBER
+    )
 
 
 def _small(one: Thumbnail, width: int) -> Image.Image:

@@ -5,14 +5,21 @@ Every error names the key, the value it had and what is allowed.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,8 +27,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from node.addresses import AETitle, Host, Network, Port, is_loopback
 from node.errors import SettingsError
-from node.urls import of_scheme, without_password
+from node.urls import broker_url, database_url, service_root, without_password
 
 PREFIX = "HEPANODE_"
 ResultKind = Literal[
@@ -36,54 +44,15 @@ ResultKind = Literal[
 ]
 
 
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _ae_title(value: str) -> str:
-    """PS3.5 6.2, VR AE: 1 to 16 printable characters, no backslash, not only spaces."""
-    title = value.strip()
-    if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
-        raise ValueError("an AE title has 1 to 16 printable ASCII characters and no backslash")
-    return title
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        try:
-            socket.inet_aton(value)
-        except OSError:
-            raise ValueError("use an address or network, as 10.1.2.3 or 10.1.0.0/16") from None
-    return value
-
-
-AETitle = Annotated[str, AfterValidator(_ae_title)]
-Network = Annotated[str, AfterValidator(_network)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Host = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 _MONTH = 30 * 24 * 3600
 Seconds = Annotated[float, Field(gt=0, le=_MONTH, allow_inf_nan=False)]
 
 
-def _database_url(value: str) -> str:
-    return of_scheme(
-        value,
-        ("sqlite", "postgresql", "postgresql+psycopg"),
-        "postgresql://user@host/name or sqlite:///path; empty: SQLite in the data folder",
-    )
-
-
-def _broker_url(value: str) -> str:
-    return of_scheme(
-        value,
-        ("redis", "rediss", "amqp", "amqps"),
-        "redis://host:6379/0 or amqp://user@host:5672//; empty: no broker, all in one process",
-    )
+def _ascii(value: SecretStr) -> SecretStr:
+    """What an HTTP header can hold."""
+    if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+        raise ValueError("a token has printable ASCII characters and no space")
+    return value
 
 
 def _device(value: str) -> str:
@@ -97,13 +66,13 @@ class Section(BaseModel):
 
 
 class Database(Section):
-    url: Annotated[str, AfterValidator(_database_url)] = Field(
+    url: Annotated[str, AfterValidator(database_url)] = Field(
         "", description="SQLAlchemy URL; empty: SQLite in the data folder"
     )
 
 
 class Broker(Section):
-    url: Annotated[str, AfterValidator(_broker_url)] = Field(
+    url: Annotated[str, AfterValidator(broker_url)] = Field(
         "", description="redis:// or amqp:// URL; empty: no broker, all in one process"
     )
     queue: str = Field("hepanode", min_length=1)
@@ -214,13 +183,24 @@ class Analysis(Section):
 
 
 class Destination(Section):
-    """One PACS that results go to."""
+    """One PACS that results go to: an application entity by C-STORE, a service by STOW-RS."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
-    ae_title: AETitle
-    host: Host
-    port: Port
+    ae_title: AETitle = ""
+    host: Host = ""
+    port: Port = 0
     calling_ae_title: AETitle | None = None
+    url: Annotated[str, AfterValidator(service_root)] = Field(
+        "", description="root of a DICOMweb service, in place of ae_title, host and port"
+    )
+    username: str = Field("", description="of the service at url; with a password")
+    password: SecretStr = SecretStr("")
+    token: Annotated[SecretStr, AfterValidator(_ascii)] = Field(
+        SecretStr(""), description="bearer token, in place of username and password"
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file of who signs the service's certificate; none: public ones"
+    )
     kinds: tuple[ResultKind, ...] = ("heatmap", "segmentation", "summary", "report")
     timeout: Seconds = 30
     retry_first: Seconds = 5
@@ -231,6 +211,37 @@ class Destination(Section):
         "first of both that the destination has, or none",
     )
     confirm_wait: Seconds = Field(3600, description="for the answer to a storage commitment")
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        return self.url or f"{self.ae_title}@{self.host}:{self.port}"
+
+    @model_validator(mode="after")
+    def _one_way_whole(self) -> Destination:
+        entity = ("ae_title", "host", "port")
+        if missing := [key for key in entity if not self.url and not getattr(self, key)]:
+            raise ValueError(
+                f"{' and '.join(missing)} missing: a destination has ae_title, host and port, "
+                "or the url of a DICOMweb service"
+            )
+        service = ("username", "password", "token", "ca_file")
+        others = (*entity, "calling_ae_title") if self.url else service
+        if stray := [key for key in others if getattr(self, key)]:
+            why = "has no meaning beside url" if self.url else "belongs to a destination with url"
+            raise ValueError(f"{stray[0]} {why}")
+        parts = urlsplit(self.url)
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError(
+                "url has no user, password or query: username, password, token are keys"
+            )
+        if bool(self.username) != bool(self.password) or (self.username and self.token):
+            raise ValueError("give username and password, both, or token alone")
+        if self.url and self.confirm == "commitment":
+            raise ValueError("confirm = 'commitment' has no meaning beside url")
+        if self.ca_file and parts.scheme != "https":
+            raise ValueError("ca_file needs a url that begins with https://")
+        return self
 
 
 class Log(Section):
@@ -342,7 +353,11 @@ def _explain(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "configuration"
     message = str(error["msg"]).removeprefix("Value error, ")
     value = without_password(repr(error["input"]))
-    if error["type"] == "extra_forbidden":
+    unknown = error["type"] == "extra_forbidden"
+    of_destination = error["loc"][:1] == ("destinations",)  # a misspelt key may hold a secret too
+    if of_destination and (key.endswith(("password", "token")) or unknown):
+        value = "***"
+    if unknown:
         return f"{key} = {value}: no such key; known here: {_known(error['loc'])}"
     if error["type"] == "missing":
         return f"{key}: missing, and it has no default"

@@ -1,4 +1,4 @@
-"""URLs of databases and brokers, as the settings may hold them and as people may see them."""
+"""URLs of the settings, as they may be given and as people may see them."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ def of_scheme(value: str, schemes: Sequence[str], allowed: str) -> str:
     if not good:
         raise ValueError(f"use {allowed}")
     return value
+
+
+def database_url(value: str) -> str:
+    return of_scheme(
+        value,
+        ("sqlite", "postgresql", "postgresql+psycopg"),
+        "postgresql://user@host/name or sqlite:///path; empty: SQLite in the data folder",
+    )
+
+
+def broker_url(value: str) -> str:
+    return of_scheme(
+        value,
+        ("redis", "rediss", "amqp", "amqps"),
+        "redis://host:6379/0 or amqp://user@host:5672//; empty: no broker, all in one process",
+    )
+
+
+def service_root(value: str) -> str:
+    """The root of a web service, without a slash at its end; ValueError for what can be none."""
+    allowed = "the root of a DICOMweb service, as https://host/dicom-web"
+    if not urlsplit(of_scheme(value, ("http", "https"), allowed)).hostname or " " in value:
+        raise ValueError(f"use {allowed}")
+    return value.rstrip("/")

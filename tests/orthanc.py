@@ -99,6 +99,16 @@ class Orthanc:
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.http_port}{path}"
 
+    @property
+    def dicomweb(self) -> str:
+        """The root of its DICOMweb service, with ``**dicomweb()`` as options."""
+        return self._url("/dicom-web")
+
+
+def dicomweb() -> dict[str, Any]:
+    """The options of an Orthanc that serves DICOMweb too."""
+    return {"Plugins": [require("orthanc-dicomweb")]}
+
 
 @contextmanager
 def orthanc(folder: Path, **options: Any) -> Iterator[Orthanc]:

@@ -49,6 +49,7 @@ _FINDERS: dict[str, Callable[[], str | None]] = {
     "rabbitmq": lambda: _answers(RABBITMQ),
     "orthanc": lambda: shutil.which("Orthanc"),
     "orthanc-dicomweb": lambda: _file("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
+    "openssl": lambda: shutil.which("openssl"),
     "dcmtk": lambda: shutil.which("storescu"),
     "shared": _shared,
     "ohif": _ohif,

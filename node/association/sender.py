@@ -123,7 +123,7 @@ def _describe(path: Path, alternatives: Alternatives) -> _Object | Sent:
             header = read_partial(file, lambda tag, vr, length: tag > _SOP_INSTANCE_UID, force=True)
             offset = _offset(path, header.file_meta)
     except OSError as error:
-        return _unreadable(path, "", error)
+        return unreadable(path, "", error)
     except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
         return Sent(path, "", None, False, f"this is no DICOM file: {error}")
     meta = header.file_meta
@@ -150,7 +150,7 @@ def _uid(dataset: Dataset, tag: int) -> str:
     return text.strip("\0 ")
 
 
-def _unreadable(path: Path, uid: str, error: OSError) -> Sent:
+def unreadable(path: Path, uid: str, error: OSError) -> Sent:
     """A file that is gone stays so; other trouble, as of a network mount, may pass.
 
     An OSError without a number is pydicom's, of a file that ends too early.
@@ -277,7 +277,7 @@ def _store(association: Requestor, item: _Object) -> Sent:
     try:
         dataset = _dataset(item, context)
     except OSError as error:
-        return _unreadable(item.path, item.sop_instance_uid, error)
+        return unreadable(item.path, item.sop_instance_uid, error)
     except Exception as error:  # noqa: BLE001 pydicom raises anything on broken bytes
         problem = f"the file cannot be rewritten in DICOM's default syntax: {type(error).__name__}"
         return Sent(item.path, item.sop_instance_uid, None, False, problem)

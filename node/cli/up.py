@@ -86,7 +86,7 @@ def _announce(settings: Settings, database: str) -> None:
 
     receiver = settings.receiver
     callers = ", ".join(f"{c.ae_title} from {c.address}" for c in receiver.callers)
-    targets = [f"{d.name} ({d.ae_title}@{d.host}:{d.port})" for d in settings.destinations]
+    targets = [f"{d.name} ({d.address})" for d in settings.destinations]
     fields(
         (
             ("receives", f"{receiver.ae_title} on {receiver.host}:{receiver.port}"),

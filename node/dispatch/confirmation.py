@@ -17,6 +17,7 @@ from node.association.commitment import FIND, CommitmentRefused, Stored, find, r
 from node.association.commitment_service import record
 from node.association.contexts import STORAGE_COMMITMENT
 from node.association.peer import Peer
+from node.dispatch import dicomweb
 from node.dispatch.dialect import Dialect
 from node.errors import AssociationError, NothingAccepted
 from node.settings import Destination
@@ -74,6 +75,8 @@ class Confirmer:
             self._query(rest)
 
     def _may(self, sop_class_uid: str) -> bool:
+        if self._destination.url and sop_class_uid == STORAGE_COMMITMENT:
+            return False
         allowed = {"commitment": (STORAGE_COMMITMENT,), "query": (FIND,)}.get(
             self._destination.confirm, (STORAGE_COMMITMENT, FIND)
         )
@@ -114,12 +117,7 @@ class Confirmer:
             confirmations.postponed(self._db, [one.id for one in due], confirmations.NO_PROOF, None)
             return
         try:
-            shown = find(
-                self._peer,
-                [_stored(one) for one in due],
-                calling_ae=self._calling_ae,
-                timeout=self._destination.timeout,
-            )
+            shown = self._shown([_stored(one) for one in due])
         except NothingAccepted:
             self._dialect.learn(FIND, taken=False)
             confirmations.postponed(self._db, [one.id for one in due], confirmations.NO_PROOF, None)
@@ -132,6 +130,14 @@ class Confirmer:
         confirmations.found(self._db, [one.id for one in there])
         if missing := [one for one in due if one.sop_instance_uid not in shown]:
             self._postpone(missing, NOT_SHOWN)
+
+    def _shown(self, objects: Sequence[Stored]) -> frozenset[str]:
+        """By C-FIND, or by QIDO-RS."""
+        timeout = self._destination.timeout
+        if self._destination.url:
+            service = dicomweb.Service.of(self._destination)
+            return dicomweb.find(service, objects, timeout=timeout)
+        return find(self._peer, objects, calling_ae=self._calling_ae, timeout=timeout)
 
     def _postpone(self, due: Sequence[Delivery], why: str) -> None:
         """Ask again, the more rarely the more often it came to nothing."""

@@ -17,9 +17,10 @@ from pydicom.uid import UID
 from node.association.peer import Peer
 from node.association.requestor import Timeouts
 from node.association.sender import Sent, send
+from node.dispatch import dicomweb, stow
 from node.dispatch.confirmation import Confirmer
 from node.dispatch.dialect import INSTEAD, Dialect
-from node.dispatch.older_form import OLDER, form_uid, older_form
+from node.dispatch.older_form import OLDER, older_form
 from node.errors import StorageError, TrackingError
 from node.identity import series_uid
 from node.settings import Destination, Settings
@@ -106,18 +107,22 @@ class Deliverer:
 
     def _known_refusal(self, delivery: Delivery, refused: Collection[str]) -> Sent:
         older = OLDER.get(delivery.sop_class_uid, ())
+        name, where = UID(delivery.sop_class_uid).name, self._destination.address
         return Sent(
             self._data / delivery.path,
             delivery.sop_instance_uid,
             None,
             False,
-            f"{self._peer} does not take {UID(delivery.sop_class_uid).name}, as it said before",
+            f"{where} does not take {name}, as it said before",
             refused_classes=(delivery.sop_class_uid,),
             instead=next((one for one in older if one not in refused), ""),
         )
 
     def _send(self, paths: Sequence[Path]) -> Iterator[Sent]:
         timeout = self._destination.timeout
+        if self._destination.url:
+            service = dicomweb.Service.of(self._destination)
+            return stow.send(paths, service, timeout=timeout, alternatives=OLDER)
         return send(
             paths,
             self._peer,
@@ -175,9 +180,8 @@ class Deliverer:
             return outcome
         study, older = delivery.study_instance_uid, UID(outcome.instead)
         before = deliveries.older_forms(self._db, delivery.destination, study)
-        uid = form_uid(delivery.sop_instance_uid, older)
         try:
-            content = older_form(self._data / delivery.path, older, before)
+            uid, content = older_form(self._data / delivery.path, older, before)
             path = self._store.write_result(study, uid, content)
         except (OSError, StorageError) as error:
             waiting = replace(outcome, error=f"{older.name} cannot be made: {error}")

@@ -31,21 +31,23 @@ Forms = Mapping[str, tuple[str, str]]
 that the result was made under."""
 
 
-def form_uid(sop_instance_uid: str, sop_class_uid: str) -> str:
-    """SOP Instance UID of a result in another class: another object, always the same one."""
-    return uid("form", sop_instance_uid, sop_class_uid)
+def form_uid(sop_instance_uid: str, sop_class_uid: str, *predecessors: str) -> str:
+    """SOP Instance UID of a result in another class: another object, always the same one.
+
+    predecessors : those that it names by an older form of theirs; it has other bytes then.
+    """
+    return uid("form", sop_instance_uid, sop_class_uid, *predecessors)
 
 
-def older_form(report: Path, sop_class_uid: str, before: Forms) -> bytes:
-    """A result's report as a DICOM file (PS3.10) of another class, under a UID of its own.
+def older_form(report: Path, sop_class_uid: str, before: Forms) -> tuple[str, bytes]:
+    """A result's report as a DICOM file (PS3.10) of another class, after the UID of its own.
 
     ``before``: what the destination has of the predecessors; one that is not in it stays named
-    as it is. The same arguments give the same bytes. Raises OSError, and what pydicom raises.
+    as it is. The same arguments, and the same UID, give the same bytes. Raises OSError, and what
+    pydicom raises.
     """
     dataset = dcmread(report)
-    dataset.SOPClassUID = UID(sop_class_uid)
-    dataset.SOPInstanceUID = form_uid(dataset.SOPInstanceUID, sop_class_uid)
-    dataset.SeriesInstanceUID = series_uid(dataset.SOPInstanceUID)
+    predecessors = []
     for study in dataset.get("PredecessorDocumentsSequence", ()):
         for series in study.ReferencedSeriesSequence:
             for reference in series.ReferencedSOPSequence:
@@ -53,8 +55,12 @@ def older_form(report: Path, sop_class_uid: str, before: Forms) -> bytes:
                 if form is not None:
                     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = form
                     series.SeriesInstanceUID = series_uid(form[1])
+                    predecessors.append(form[1])
+    dataset.SOPClassUID = UID(sop_class_uid)
+    dataset.SOPInstanceUID = form_uid(dataset.SOPInstanceUID, sop_class_uid, *predecessors)
+    dataset.SeriesInstanceUID = series_uid(dataset.SOPInstanceUID)
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
+    return dataset.SOPInstanceUID, buffer.getvalue()

@@ -42,42 +42,47 @@ def claim_set(
 ) -> tuple[Delivery, ...]:
     """Take the due result set of one run for one destination, in order: heatmaps, then report.
 
-    Urgent sets first, then the oldest; a study's set waits for those of its versions before. The
+    Urgent sets first, then the oldest; a study's set waits for those of its versions before, and
+    what is due of a set for what stands before it in the set and is not. The
     lease keeps a second dispatcher away; it is given up by ``sent``, ``failed`` or ``postponed``.
     Empty when nothing is due.
     """
     at = now or utcnow()
     waiting, before = deliveries.alias("waiting"), results.alias("before")
-    earlier_version = (
+    earlier_in_set = sa.and_(
+        before.c.result_key == results.c.result_key,
+        before.c.position < results.c.position,
+        ~_is_due(waiting, at),
+    )
+    held_up = (
         sa.exists()
         .where(waiting.c.result_id == before.c.id, before.c.study_id == results.c.study_id)
-        .where(before.c.version < results.c.version)
+        .where(sa.or_(before.c.version < results.c.version, earlier_in_set))
         .where(waiting.c.destination == destination, waiting.c.state == "pending")
     )
     due = sa.and_(
         deliveries.c.destination == destination,
         deliveries.c.state == "pending",
-        deliveries.c.next_attempt_at <= at,
-        sa.or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < at),
+        _is_due(deliveries, at),
     )
     with db.writing() as connection:
         first = connection.execute(
             sa.select(results.c.result_key)
             .select_from(deliveries.join(results))
-            .where(due, ~earlier_version)
+            .where(due, ~held_up)
             .order_by(deliveries.c.urgent.desc(), deliveries.c.next_attempt_at, results.c.id)
             .limit(1)
         ).scalar()
         if first is None:
             return ()
+        chosen = connection.scalars(
+            sa.select(deliveries.c.id)
+            .select_from(deliveries.join(results))
+            .where(due, ~held_up, results.c.result_key == first)
+        ).all()
         taken = connection.scalars(
             sa.update(deliveries)
-            .where(
-                due,
-                deliveries.c.result_id.in_(
-                    sa.select(results.c.id).where(results.c.result_key == first)
-                ),
-            )
+            .where(due, deliveries.c.id.in_(chosen))
             .values(
                 lease_until=at + timedelta(seconds=lease_seconds),
                 attempts=deliveries.c.attempts + 1,
@@ -88,6 +93,12 @@ def claim_set(
             selection().where(deliveries.c.id.in_(taken)).order_by(results.c.position)
         )
         return tuple(Delivery(**row._mapping) for row in rows)
+
+
+def _is_due(table: sa.FromClause, at: datetime) -> sa.ColumnElement[bool]:
+    """Its time has come, and nobody is sending it."""
+    leased_no_more = sa.or_(table.c.lease_until.is_(None), table.c.lease_until < at)
+    return sa.and_(table.c.next_attempt_at <= at, leased_no_more)
 
 
 def renew(

@@ -7,7 +7,14 @@ import sys
 
 import pytest
 
+from node import settings
 from tests.cli.conftest import Node
+
+ENTITY = "ae_title = 'A'\nhost = 'h'\nport = 1"
+
+
+def _destination(keys: str) -> str:
+    return f"[[destinations]]\nname = 'a'\n{keys}"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,19 @@ from tests.cli.conftest import Node
             ["destinations.0.host", "''", "at least 1"],
         ),
         ("receiver.host = '0.0.0.0'", ["receiver.host", "0.0.0.0", "receiver.callers"]),
+        (_destination("host = 'h'"), ["destinations.0", "ae_title and port missing", "url"]),
+        (_destination("url = 'https://h'\nport = 1"), ["destinations.0: port", "beside url"]),
+        (_destination("url = 'https://h'\ncalling_ae_title = 'A'"), ["calling_ae_title has no"]),
+        (_destination(f"{ENTITY}\ntoken = 't'"), ["token belongs to a destination with url"]),
+        (_destination("url = 'ftp://h'"), ["destinations.0.url", "ftp://h", "https://"]),
+        (_destination("url = 'https:///web'"), ["destinations.0.url", "https://host/dicom-web"]),
+        (_destination("url = 'https://h'\nusername = 'u'"), ["username and password, both"]),
+        (
+            _destination("url = 'https://h'\nusername = 'u'\npassword = 'p'\ntoken = 't'"),
+            ["token alone"],
+        ),
+        (_destination("url = 'http://h'\nca_file = 'ca.pem'"), ["ca_file needs", "https://"]),
+        (_destination("url = 'http://h'\nconfirm = 'commitment'"), ["no meaning beside url"]),
     ],
 )
 def test_a_wrong_setting_names_key_value_and_what_is_allowed(
@@ -58,6 +78,27 @@ def test_a_wrong_url_is_shown_without_its_password(node: Node, line: str) -> Non
     assert answer.status == 2
     assert "u:***@h/d" in answer.err
     assert "sec" not in answer.err
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "url = 'https://h/'\npasswort = 'hush'",
+        "url = 'https://h/'\npassword = 'hush'",
+        "url = 'https://h/'\nusername = 'u'\npassword = ['hush']",
+        "url = 'https://h/'\ntoken = 'hu sh hush'",
+        "url = 'https://u:hush@h/'",
+        "url = 'https://hush@h/'",
+        "url = 'https://h/?token=hush'",
+        f"{ENTITY}\npassword = 'hush'",
+    ],
+)
+def test_no_error_shows_a_secret_of_a_destination(node: Node, keys: str) -> None:
+    node.config.write_text(_destination(keys))
+    answer = node("config", "check")
+    assert answer.status == 2
+    assert "destinations.0" in answer.err
+    assert "hush" not in answer.err
 
 
 def test_a_worker_does_not_start_with_a_name_that_it_does_not_know(node: Node) -> None:
@@ -93,6 +134,20 @@ def test_values_are_shown_with_their_source_and_without_passwords(
     text = node("config", "show").out
     for secret in ("p%40ss", "hidden"):
         assert secret not in answer.out + text
+
+
+def test_a_service_is_shown_without_its_secrets(node: Node) -> None:
+    node.config.write_text(
+        _destination("url = 'https://h:8042/web/'\nusername = 'u'\npassword = 'secret'")
+        + "\n[[destinations]]\nname = 'b'\nurl = 'http://b'\ntoken = 'secret'"
+    )
+    assert node("config", "check").status == 0
+    text, answer = node("config", "show").out, node("config", "show", "--json")
+    shown = {entry["key"]: entry["value"] for entry in answer.json}
+    assert shown["destinations[0].url"] == "https://h:8042/web"
+    assert shown["destinations[0].username"] == "u"
+    assert set(shown["destinations[0].password"]) == {"*"}
+    assert "secret" not in text + answer.out + repr(settings.load(node.config))
 
 
 def test_reading_never_makes_a_database_and_upgrade_does(node: Node) -> None:

@@ -16,6 +16,8 @@ from node.settings import Settings
 from tests import peers
 from tests.cli.conftest import Node
 from tests.cli.records import Night
+from tests.dicomweb import CLOSES, Answer, stow
+from tests.orthanc import dicomweb, orthanc
 
 
 def test_the_records_of_a_bad_night_are_warned_of(filled: tuple[Node, Night]) -> None:
@@ -89,6 +91,60 @@ def _with_destination(node: Node, port: int) -> Settings:
     node.config.write_text(
         f"data = '{node.config.parent}'\n[[destinations]]\nname = 'pacs'\n"
         f"ae_title = 'DEMOPACS'\nhost = '127.0.0.1'\nport = {port}\n"
+    )
+    return settings.load(node.config)
+
+
+@pytest.mark.parametrize(
+    ("search", "level", "said"),
+    [
+        (Answer(body=b"[]"), "ok", "answers DICOMweb in"),
+        (Answer(204), "ok", "answers DICOMweb in"),
+        (Answer(405), "ok", "answers DICOMweb in"),
+        (Answer(401), "wrong", "401 Unauthorized: check username and password, or token"),
+        (Answer(404, b"<html>", {}), "wrong", "404 Not Found: check url"),
+        (Answer(302, headers={"Location": "/login"}), "wrong", "it has moved"),
+        (Answer(503), "wrong", "503 Service Unavailable"),
+        (Answer(200, b"<html>", {"Content-Type": "text/html"}), "wrong", "is no DICOMweb service"),
+        (CLOSES, "wrong", "gives no whole answer"),
+    ],
+)
+def test_a_service_is_asked_over_dicomweb(
+    node: Node, search: Answer, level: str, said: str
+) -> None:
+    with stow(search=search) as pacs:
+        (found,) = network.destinations(_with_service(node, pacs.url))
+        assert (pacs.signed_in, pacs.asked) == (["Bearer secret"], [])
+    assert found.level == level
+    assert found.text.startswith(pacs.url)
+    assert said in found.text
+    assert "secret" not in found.text + found.advice
+
+
+def test_a_silent_service_is_named(node: Node) -> None:
+    (found,) = network.destinations(_with_service(node, f"http://127.0.0.1:{peers.free_port()}"))
+    assert found.level == "wrong"
+    assert "cannot be reached" in found.text
+    assert "results wait" in found.advice
+
+
+def test_a_password_that_everybody_on_the_way_can_read_is_warned_of(node: Node) -> None:
+    *_, warned = network.destinations(_with_service(node, "http://no..host"))
+    assert (warned.level, warned.advice) == ("warning", "use a url that begins with https://")
+
+
+def test_orthanc_answers_over_dicomweb(node: Node, tmp_path: Path) -> None:
+    with orthanc(tmp_path / "pacs", **dicomweb()) as pacs:
+        (found,) = network.destinations(_with_service(node, pacs.dicomweb))
+        (lost,) = network.destinations(_with_service(node, f"{pacs.dicomweb}/elsewhere"))
+    assert found.level == "ok"
+    assert lost.level == "wrong"
+
+
+def _with_service(node: Node, url: str) -> Settings:
+    node.config.write_text(
+        f"data = '{node.config.parent}'\n[[destinations]]\nname = 'pacs'\n"
+        f"url = '{url}'\ntoken = 'secret'\ntimeout = 5\n"
     )
     return settings.load(node.config)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
@@ -43,17 +43,21 @@ def waiting_set(
     *,
     captures: int = 2,
     kinds: Sequence[str] = (),
+    files: Sequence[Path] = (),
     wanted: Sequence[str] = ("heatmap", "report"),
     destinations: tuple[str, ...] = ("pacs",),
 ) -> list[str]:
     """The SOP Instance UIDs of some captures and a report that are due now, in order.
 
-    kinds : other objects than those. wanted : the kinds that the destinations get.
+    kinds : other objects than those. files : in ``data``, captures and a report, in their place.
+    wanted : the kinds that the destinations get.
     """
     claim = claimed_run(db)
     InstanceStore(data).prepare()
-    made = kinds or (*["heatmap"] * captures, "report")
-    objects = [_object(data, claim.study_instance_uid, kind) for kind in made]
+    made = kinds or (*["heatmap"] * (len(files) - 1 if files else captures), "report")
+    study = claim.study_instance_uid
+    stored = files or [a_file(data, _CLASSES[kind], study=study) for kind in made]
+    objects = [result_of(*one) for one in zip(stored, made, strict=True)]
     assert results.finish(
         db,
         claim,
@@ -67,20 +71,29 @@ def waiting_set(
     return [made.sop_instance_uid for made in objects]
 
 
-def _object(data: Path, study: str, kind: str) -> NewResult:
+def a_file(folder: Path, sop_class: str, *, study: str = "", padding: int = 0) -> Path:
+    """A small DICOM file, called by its SOP Instance UID, or one larger by ``padding`` bytes."""
     dataset = Dataset()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = _CLASSES[kind], generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study or generate_uid(), generate_uid()
     dataset.PatientID = "P"
+    if padding:
+        dataset.DataSetTrailingPadding = bytes(padding + padding % 2)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    path = data / f"{dataset.SOPInstanceUID}.dcm"
+    path = folder / f"{dataset.SOPInstanceUID}.dcm"
     dcmwrite(path, dataset, enforce_file_format=True)
+    return path
+
+
+def result_of(file: Path, kind: str) -> NewResult:
+    """The row of a result in ``file``, in the data folder itself."""
+    dataset = dcmread(file)
     return NewResult(
         kind=kind,
-        sop_class_uid=_CLASSES[kind],
+        sop_class_uid=dataset.SOPClassUID,
         series_instance_uid=dataset.SeriesInstanceUID,
         sop_instance_uid=dataset.SOPInstanceUID,
-        path=path.name,
-        size=path.stat().st_size,
+        path=file.name,
+        size=file.stat().st_size,
     )

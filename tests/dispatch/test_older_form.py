@@ -47,7 +47,7 @@ def report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def in_class(report: Path, sop_class: UID) -> Path:
     path = report.with_suffix(f".{sop_class}.dcm")
-    path.write_bytes(older_form(report, sop_class, {}))
+    path.write_bytes(older_form(report, sop_class, {})[1])
     return path
 
 
@@ -80,8 +80,10 @@ def test_it_is_another_object_of_ours_in_its_own_series(report: Path, sop_class:
 
 
 def test_it_names_its_predecessor_as_the_destination_has_it(report: Path) -> None:
-    kept = dcmread(BytesIO(older_form(report, ComprehensiveSRStorage, {})))
+    kept = dcmread(BytesIO(older_form(report, ComprehensiveSRStorage, {})[1]))
     assert predecessor(kept) == predecessor(dcmread(report))
     before = {PREDECESSOR: (str(EnhancedSRStorage), "2.25.77")}
-    named = dcmread(BytesIO(older_form(report, ComprehensiveSRStorage, before)))
+    uid, content = older_form(report, ComprehensiveSRStorage, before)
+    named = dcmread(BytesIO(content))
+    assert named.SOPInstanceUID == uid != kept.SOPInstanceUID  # other bytes, another object
     assert predecessor(named) == (series_uid("2.25.77"), EnhancedSRStorage, "2.25.77")

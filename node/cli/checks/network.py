@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+from node.addresses import is_loopback
 from node.association.callers import Callers
 from node.association.echo import echo
 from node.association.peer import Peer
@@ -76,25 +78,29 @@ def destinations(settings: Settings) -> Iterator[Finding]:
             "warning",
             "destinations",
             "none configured: results stay in the data folder",
-            "add [[destinations]] with name, ae_title, host and port",
+            "add [[destinations]] with name, ae_title, host and port, or with name and url",
         )
     for destination in settings.destinations:
-        name = f"to {destination.name}"
-        peer = Peer(destination.ae_title, destination.host, destination.port)
-        calling = destination.calling_ae_title or settings.receiver.ae_title
-        try:
-            seconds = echo(peer, calling_ae=calling, timeout=min(_PATIENCE, destination.timeout))
-        except AssociationError as error:
-            yield Finding(
-                "wrong",
-                name,
-                str(error),
-                f"check host and port, that it runs, and that it knows the AE title {calling}; "
-                "results wait and go when it is back",
-            )
-        else:
-            yield Finding("ok", name, f"{peer} answers C-ECHO in {duration(seconds)}")
-            yield from _way_back(settings, destination, name)
+        yield from (_service if destination.url else _entity)(settings, destination)
+
+
+def _entity(settings: Settings, destination: Destination) -> Iterator[Finding]:
+    name = f"to {destination.name}"
+    peer = Peer(destination.ae_title, destination.host, destination.port)
+    calling = destination.calling_ae_title or settings.receiver.ae_title
+    try:
+        seconds = echo(peer, calling_ae=calling, timeout=min(_PATIENCE, destination.timeout))
+    except AssociationError as error:
+        yield Finding(
+            "wrong",
+            name,
+            str(error),
+            f"check host and port, that it runs, and that it knows the AE title {calling}; "
+            "results wait and go when it is back",
+        )
+    else:
+        yield Finding("ok", name, f"{peer} answers C-ECHO in {duration(seconds)}")
+        yield from _way_back(settings, destination, name)
 
 
 def _way_back(settings: Settings, destination: Destination, name: str) -> Iterator[Finding]:
@@ -113,3 +119,27 @@ def _way_back(settings: Settings, destination: Destination, name: str) -> Iterat
             "is no caller",
             "add it to [[receiver.callers]], or set confirm = 'query' for this destination",
         )
+
+
+def _service(settings: Settings, destination: Destination) -> Iterator[Finding]:
+    from node.dispatch import dicomweb  # with it comes the broker
+
+    name = f"to {destination.name}"
+    service = dicomweb.Service.of(destination)
+    try:
+        seconds = dicomweb.ask(service, timeout=min(_PATIENCE, destination.timeout))
+    except AssociationError as error:
+        yield Finding(
+            "wrong",
+            name,
+            str(error),
+            "check url, ca_file and credentials, and that it runs; "
+            "results wait and go when it is back",
+        )
+    else:
+        yield Finding("ok", name, f"{service} answers DICOMweb in {duration(seconds)}")
+    url = urlsplit(destination.url)
+    secret = destination.username or destination.token
+    if secret and url.scheme == "http" and not is_loopback(url.hostname or ""):
+        text = "its password or token goes over the network as it is"
+        yield Finding("warning", name, text, "use a url that begins with https://")

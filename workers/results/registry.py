@@ -1,7 +1,8 @@
 """The kinds of result. A new kind is one new file and one line here.
 
-The order is the order of delivery: the report comes last, so that whoever has the report has
-everything that it speaks of.
+Every run makes them all, so that a key stands for one set; a destination gets those that its
+``kinds`` name. The order is the order of delivery: the report comes last, so that whoever has the
+report has everything that it speaks of.
 """
 
 from __future__ import annotations

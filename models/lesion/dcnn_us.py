@@ -18,6 +18,7 @@ from models.images.roi import ROI_SIZE, background_window, crop_roi, lesion_wind
 from models.lesion.clinical import ClinicalModel
 from models.lesion.dcnn_us_network import BranchOutput, LesionBackgroundNetwork
 from models.lesion.region import Region
+from models.platt import Platt
 from models.weights import fill, read_weights
 
 _BATCH = 8
@@ -33,7 +34,9 @@ class DcnnUsReading:
     clinical factors, 'LB' without. image_probability : of model LB alone. left_out : factors of
     the model that are not known of the patient. images : how many were averaged; the paper has
     four. backgrounds : in how many of them a liver background could be cropped. background_types :
-    mean probability by type, empty where the bundle was not taught them.
+    mean probability by type, empty where the bundle was not taught them. interval : the 95 %
+    interval of a probability of model LB, of its calibration alone (``models.platt``), where the
+    card has one; None of LBC.
     attention : (h, w) float32 0..1 per image, Grad-CAM of model LB on the lesion, over the window
     of the same place, x0, y0, x1, y1 in that image; it may reach beyond it.
     """
@@ -47,6 +50,7 @@ class DcnnUsReading:
     background_types: Mapping[str, float]
     attention: tuple[npt.NDArray[np.float32], ...]
     windows: tuple[Window, ...]
+    interval: tuple[float, float] | None = None
 
 
 class Crop(NamedTuple):
@@ -77,8 +81,7 @@ class DcnnUs:
         table = bundle.card.get("clinical")
         self.bundle = bundle
         self.types = network.types
-        self._slope = float(scaling.get("slope", 1.0))
-        self._intercept = float(scaling.get("intercept", 0.0))
+        self._scaling = Platt.of_card(scaling)
         self.clinical = None if table is None else ClinicalModel.from_card(table)
         self._device = torch.device(device)
         self._network = fold_normalisation(network).to(self._device)
@@ -113,14 +116,15 @@ class DcnnUs:
 
     def probability(self, logits: float, clinical: Mapping[str, float]) -> tuple[float, float]:
         """Of malignancy by the whole model and by model LB, from a lesion's mean logit."""
-        image = self._slope * logits + self._intercept
+        image = self._scaling.slope * logits + self._scaling.intercept
         whole = image if self.clinical is None else self.clinical.logit(image, clinical)
         return _sigmoid(whole), _sigmoid(image)
 
     def _read(self, regions: Sequence[Region], clinical: Mapping[str, float]) -> DcnnUsReading:
         crops = [crop(region) for region in regions]
         scores = self.read_crops(crops)
-        whole, image = self.probability(float(scores.malignant.mean()), clinical)
+        logit = float(scores.malignant.mean())
+        whole, image = self.probability(logit, clinical)
         types = scores.types[[row.present for row in crops]]
         names = self.types if len(types) else ()
         return DcnnUsReading(
@@ -135,6 +139,7 @@ class DcnnUs:
             },
             attention=tuple(scores.attention),
             windows=tuple(row.window for row in crops),
+            interval=self._scaling.interval(logit) if self.clinical is None else None,
         )
 
 

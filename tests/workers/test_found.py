@@ -185,7 +185,7 @@ def test_detector_and_joint_system_each_say_how_likely_it_is_malignant(
     assert heatmap.values is not None
     assert (heatmap.outline, heatmap.outlined) == (lesion.outline, lesion)
     joint = f"lesion-joint: malignant {reading.probabilities['malignant']:.0%}"
-    assert heatmap.caption[-1] == joint
+    assert heatmap.caption[-1].startswith(f"{joint} (interval of the calibration ")
     assert heatmap.caption[-2].startswith("Lesion 1: ")
     assert " mm, area " in heatmap.caption[-2]
 

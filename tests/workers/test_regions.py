@@ -15,7 +15,7 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.evaluation.temperature import tempered
 from models.lesion.region import Region
-from models.registry import open_system, read_bundle
+from models.registry import SHIPPED, open_system, read_bundle
 from node.settings import Analysis
 from tests import bad_input
 from tests.workers.test_prompted import BOX, TIGHT, findings, lesion_image, only, prompt
@@ -65,6 +65,14 @@ def test_malignancy_takes_the_factors_that_are_known_and_names_the_others(
     assert reading.model.figures == (
         "in an expert's outline: AUC 0.75 (0.50 to 0.88), from image geometry alone 0.62"
     )
+
+
+def test_the_shipped_one_says_how_surely_its_probability_is_calibrated() -> None:
+    reading = MalignancyReader(*opened(SHIPPED / "lesion-dcnn-us"), {}).read(Region(IMAGE, TIGHT))
+    assert reading is not None
+    sure = reading.bounds["malignant"]
+    assert sure.value == reading.probabilities["malignant"]
+    assert 0 < sure.low < sure.value < sure.high < 1
 
 
 def test_classes_are_all_of_the_model(region_bundles: Path) -> None:

@@ -13,7 +13,7 @@ from models.lesion.region import Region
 from workers.analysis.loaded import card_figures, identity
 from workers.analysis.nomogram import rulers
 from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION
-from workers.findings import ModelIdentity, RegionReading
+from workers.findings import Bounded, ModelIdentity, RegionReading
 
 _FIGURES = (
     ("malignancy_auc_LB_in_a_rough_box", "malignant, in a box as a user draws it: AUC", ""),
@@ -68,6 +68,9 @@ class MalignancyReader:
             if said.left_out:
                 condition.append(f"taken as average: {', '.join(said.left_out)}")
         reading = _reading(self.model, {"malignant": said.probability}, condition)
+        if reading is not None and said.interval is not None:
+            sure = Bounded(said.probability, *said.interval)
+            return replace(reading, bounds={"malignant": sure})
         if reading is None or said.model != "LBC":
             return reading
         drawn = rulers(self._system.clinical, said.image_probability, self._factors)

@@ -13,7 +13,7 @@ from models.backbones import BACKBONES
 from models.bundle import Bundle
 from models.data import Case
 from models.errors import TrainingError
-from models.evaluation.calibration import fit_platt
+from models.evaluation.calibration import fit_platt, fit_platt_by_patient
 from models.evaluation.folds import possible_folds
 from models.evaluation.metrics import youden_threshold
 from models.evaluation.nomogram import Nomogram
@@ -175,7 +175,7 @@ def _operating(samples: LesionSamples, scores: OutOfFold) -> Operating:
     truth = samples.truth
     clinical = [row.clinical for row in samples.lesions[: samples.own]]
     factors = usable_factors(clinical)
-    calibration = fit_platt(truth, scores.fused)
+    calibration = fit_platt_by_patient(truth, scores.fused, samples.patients)
     odds = calibration.slope * scores.fused + calibration.intercept
     model = fit_clinical(odds, clinical, truth, factors) if factors else None
     final = (

@@ -10,7 +10,7 @@ from models.factors import CLINICAL
 from models.images.roi import RIM, ROI_SIZE
 from models.lesion.clinical import ClinicalModel
 from models.platt import Platt
-from models.training.card import beside_geometry, initial_weights
+from models.training.card import CALIBRATION, beside_geometry, initial_weights
 from models.training.course import COURSES
 from models.training.dcnn_us.samples import LesionSamples
 from models.training.options import Options
@@ -93,6 +93,7 @@ def dcnn_us_card(
             "evaluation": "none"
             if found is None
             else f"{found.protocol}; intervals are percentile bootstraps over patients",
+            "calibration": "none" if found is None else CALIBRATION,
             "weights": "model LB on all lesions, same recipe; no epoch was selected",
             "geometry_only": "logistic regression on image size and fan crop, same folds",
             "loss": "binary cross entropy and batch-hard triplet loss (soft margin) of the lesion "

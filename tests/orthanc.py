@@ -86,6 +86,13 @@ class Orthanc:
         with urllib.request.urlopen(self._url(f"/instances/{id}/file"), timeout=10) as reply:
             return bytes(reply.read())
 
+    def introduce(self, ae_title: str, port: int) -> None:
+        """Make an application entity of this machine known."""
+        body = json.dumps({"AET": ae_title, "Host": "127.0.0.1", "Port": port}).encode()
+        url = self._url(f"/modalities/{ae_title.lower()}")
+        request = urllib.request.Request(url, body, method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+
     def forget(self, sop_instance_uid: str) -> None:
         """Delete a stored object, as a person at the PACS may."""
         (id,) = self._ids(SOPInstanceUID=sop_instance_uid).values()

@@ -26,6 +26,7 @@ from node.tracking import Database, Delivery, confirmations, utcnow
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 2.0
+_BUSY_SECONDS = 30.0  # longer, while there is something to send
 MAX_TRIES = 12
 """Of asking, and of queries that do not show an object."""
 
@@ -53,9 +54,10 @@ class Confirmer:
     def wanted(self) -> bool:
         return self._destination.confirm != "none"
 
-    def confirm_due(self) -> None:
-        """Ask for what is due, in one transaction; at most every few seconds."""
-        if not self.wanted or time.monotonic() < self._next:
+    def confirm_due(self, *, busy: bool = False) -> None:
+        """Ask for what is due, in one transaction; every few seconds, more rarely when ``busy``."""
+        wait = _BUSY_SECONDS if busy else 0.0
+        if not self.wanted or time.monotonic() < self._next + wait:
             return
         self._next = time.monotonic() + _PAUSE_SECONDS
         lease = 60 + 3 * self._destination.timeout

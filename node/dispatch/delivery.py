@@ -64,7 +64,7 @@ class Deliverer:
             try:
                 pause = self.deliver_due()
                 if not self._outages:
-                    self._confirmer.confirm_due()
+                    self._confirmer.confirm_due(busy=pause == 0)
             except TrackingError as error:
                 log.error("deliveries to %s wait: %s", self._destination.name, error)
                 pause = 5

@@ -149,6 +149,7 @@ def _not_committed(delivery: Delivery, reason: int, at: datetime) -> dict[str, o
         "next_attempt_at": at,
         "sent_at": None,
         "confirm_at": None,
+        "transaction_uid": None,
         "last_error": why,
     }
 

@@ -330,6 +330,7 @@ def retry(
                 sent_at=None,
                 confirm_at=None,
                 confirm_tries=0,
+                transaction_uid=None,
                 confirmed_at=None,
                 confirmed_by="",
             )

@@ -85,6 +85,20 @@ def orthanc_that_answers(folder: Path, port: int) -> Iterator[Orthanc]:
         yield pacs
 
 
+def test_a_pacs_whose_answer_never_comes_is_queried(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path)
+    with orthanc_that_answers(tmp_path, free_port()) as pacs:  # where nobody listens
+        site = Site(db, tmp_path, pacs.port, confirm_wait=0.01)
+        site.deliver()
+        site.confirm()
+        assert states(db, uids) == ["sent"] * 3
+        assert all(one.transaction_uid for one in site.sent())
+        time.sleep(0.05)
+        site.confirm()
+    assert states(db, uids) == PROVED
+    assert {one.confirmed_by for one in site.sent()} == {"query"}
+
+
 def test_orthanc_commits_itself_in_an_association_of_its_own(db: Database, tmp_path: Path) -> None:
     uids = waiting_set(db, tmp_path)
     with listening(db, tmp_path) as node, orthanc_that_answers(tmp_path, node.peer.port) as pacs:
@@ -112,6 +126,7 @@ def test_what_orthanc_has_lost_is_sent_again(db: Database, tmp_path: Path) -> No
         site.confirm()
         until(lambda: states(db, uids) == PROVED)
         assert pacs.stored() == sorted(uids)
+    assert {one.confirmed_by for one in site.sent()} == {"commitment"}
 
 
 def test_where_the_pacs_does_not_know_the_way_back_a_query_proves_it(

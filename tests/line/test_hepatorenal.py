@@ -99,11 +99,20 @@ def site(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Iterator[Si
 
 def groups(report: Dataset) -> dict[str, dict[str, str]]:
     """By tracking identifier what each measurement group says."""
+    return {
+        name: {name_of(item): value_of(item) for item in group}
+        for name, group in measurement_groups(report).items()
+    }
+
+
+def measurement_groups(report: Dataset) -> dict[str, list[Dataset]]:
+    """By tracking identifier the items of each."""
     found = {}
     for group in items(report):
         if name_of(group) == "Measurement Group":
-            lines = {name_of(item): value_of(item) for item in items(group)}
-            found[lines["Tracking Identifier"]] = lines
+            within = list(items(group))
+            (tracked,) = [one for one in within if name_of(one) == "Tracking Identifier"]
+            found[value_of(tracked)] = within
     return found
 
 
@@ -132,7 +141,8 @@ def test_a_pair_is_measured_as_the_curve_was_fitted_in_a_version_that_names_the_
     assert float(pair["Difference in depth, kidney below liver"].split()[0]) == pytest.approx(
         0.45 * 63, abs=0.1
     )
-    regions = [item for item in items(report) if item.ValueType == "SCOORD"][-2:]
+    within = measurement_groups(report)[f"prompt {told['prompt']['id']}"]
+    regions = [item for item in within if item.ValueType == "SCOORD"]
     for region, at in zip(regions, site.places[0].values(), strict=True):
         x, y = map(int, at.split(","))
         assert list(region.GraphicData)[:2] == [x - HALF, y - HALF]

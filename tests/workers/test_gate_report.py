@@ -59,8 +59,8 @@ def test_the_report_of_a_photograph_says_that_no_liver_was_seen_and_which_model_
     claim = runs.claim(db, run_id, worker="w/1", lease_seconds=600)
     assert claim is not None
     assert Performer(settings, db).perform(claim, Stages())
-    summary, made = results.of_study(db, wrapped.study_uid)
-    assert summary.kind == "summary"
+    summary, document, made = results.of_study(db, wrapped.study_uid)
+    assert (summary.kind, document.kind) == ("summary", "document")
     report = dcmread(settings.data / made.path)
     said = meanings(report)
     assert {"Study not answered", "Does not look like a liver", "of 1 frames none"} <= set(said)

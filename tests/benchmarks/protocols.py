@@ -42,7 +42,7 @@ WHOLE = (
     Whole("dcnn-us", "paper", 30, 5),
     Whole("roi", "small", 12, 5),
     Whole("roi", "paper", 30, 5),
-    Whole("joint", "joint", 24, 3),
+    Whole("joint", "joint", 40, 3),
     Whole("joint", "paper", 16, 3),
     Whole("joint", "paper-segmentation", 16, 3),
     Whole("joint", "paper-classification", 16, 3),

@@ -26,9 +26,9 @@ _REQUEST = 1  # PS3.4 Table J.3-1, Action Type ID
 HOLD_SECONDS = 2.0  # how long an answer in the same association is waited for
 
 
-class CommitmentRefused(AssociationError):
-    """The peer has storage commitment, and refuses a request of this node; by breaking the
-    association off, as Orthanc does with whom it does not know, or by a status."""
+class ServiceRefused(AssociationError):
+    """The peer has the service, and refuses a request of this node; by breaking the association
+    off, as Orthanc does with whom it does not know, or by a status."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class Commitment:
 
 
 def read_answer(report: Dataset) -> Commitment:
-    """The data set of an N-EVENT-REPORT (PS3.4 J.3.3.1). Nothing in it raises: what is missing or
-    malformed commits to nothing."""
+    """The data set of an N-EVENT-REPORT (PS3.4 J.3.3.1); what is missing commits to nothing."""
     failed = {}
     for item in report.get("FailedSOPSequence", None) or ():
         reason = item.get("FailureReason", None)
@@ -77,7 +76,7 @@ def request(
     """Ask ``peer`` to commit itself to ``objects``.
 
     answered : takes an answer that comes in this association; whether its transaction is known.
-    Raises NothingAccepted when the peer has no storage commitment, CommitmentRefused when it has
+    Raises NothingAccepted when the peer has no storage commitment, ServiceRefused when it has
     and will not answer this node, and AssociationError when it cannot be reached.
     """
     heard: list[bool] = []
@@ -97,9 +96,9 @@ def request(
             asked, _REQUEST, STORAGE_COMMITMENT, _PUSH_MODEL_INSTANCE
         )
         if "Status" not in status:
-            raise CommitmentRefused(f"{peer} does not answer the request for storage commitment")
+            raise ServiceRefused(f"{peer} does not answer the request for storage commitment")
         if status.Status:
-            raise CommitmentRefused(
+            raise ServiceRefused(
                 f"{peer} answers the request for storage commitment with status {status.Status:04X}"
             )
         deadline = time.monotonic() + HOLD_SECONDS
@@ -114,7 +113,8 @@ def find(
 ) -> frozenset[str]:
     """The SOP Instance UIDs of those ``objects`` that a C-FIND at image level shows (PS3.4 C.6.2).
 
-    Raises NothingAccepted when the peer has no such query, and AssociationError otherwise.
+    Raises NothingAccepted when the peer has no such query, ServiceRefused when it has and does not
+    answer it, and AssociationError when it cannot be reached.
     """
     association = _associate(peer, FIND, calling_ae, timeout, [])
     try:
@@ -132,11 +132,11 @@ def _shows(association: Association, peer: Peer, one: Stored) -> bool:
     shown = False
     for status, answer in association.send_c_find(keys, FIND):
         if "Status" not in status:
-            raise AssociationError(f"{peer} does not answer a C-FIND")
+            raise ServiceRefused(f"{peer} does not answer a C-FIND")
         if status.Status in (0xFF00, 0xFF01):
             shown |= answer is not None and answer.get("SOPInstanceUID") == one.sop_instance_uid
         elif status.Status:
-            raise AssociationError(f"{peer} answers a C-FIND with status {status.Status:04X}")
+            raise ServiceRefused(f"{peer} answers a C-FIND with status {status.Status:04X}")
     return shown
 
 

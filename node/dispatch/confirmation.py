@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from pydicom.uid import generate_uid
 
-from node.association.commitment import FIND, CommitmentRefused, Stored, find, request
+from node.association.commitment import FIND, ServiceRefused, Stored, find, request
 from node.association.commitment_service import record
 from node.association.contexts import STORAGE_COMMITMENT
 from node.association.peer import Peer
@@ -49,6 +49,7 @@ class Confirmer:
         self._db = db
         self._dialect = dialect
         self._next = 0.0
+        self._outages = 0
 
     @property
     def wanted(self) -> bool:
@@ -62,19 +63,20 @@ class Confirmer:
         self._next = time.monotonic() + _PAUSE_SECONDS
         lease = 60 + 3 * self._destination.timeout
         due = confirmations.claim(self._db, self._destination.name, lease_seconds=lease)
+        may_ask, may_query = self._may(STORAGE_COMMITMENT), self._may(FIND)
+        asked, queried = [], []
         for one in due:
+            silent = one.transaction_uid is not None  # asked before, and the answer did not come
             if one.confirm_tries >= MAX_TRIES:
                 confirmations.postponed(self._db, [one.id], one.last_error or SILENT, None)
-        due = tuple(one for one in due if one.confirm_tries < MAX_TRIES)
-        asked = (
-            [one for one in due if not self._is_silent(one)]
-            if self._may(STORAGE_COMMITMENT)
-            else []
-        )
+            elif may_ask and not (silent and may_query):
+                asked.append(one)
+            else:
+                queried.append(one)
         if asked and not self._ask(asked):
-            asked = []
-        if rest := [one for one in due if one not in asked]:
-            self._query(rest)
+            queried += asked
+        if queried:
+            self._query(queried)
 
     def _may(self, sop_class_uid: str) -> bool:
         if self._destination.url and sop_class_uid == STORAGE_COMMITMENT:
@@ -83,11 +85,6 @@ class Confirmer:
             self._destination.confirm, (STORAGE_COMMITMENT, FIND)
         )
         return sop_class_uid in allowed and not self._dialect.refuses(sop_class_uid)
-
-    def _is_silent(self, delivery: Delivery) -> bool:
-        """Storage commitment was asked for before, and the answer did not come in time: the peer
-        may not know where to send it."""
-        return delivery.transaction_uid is not None and self._may(FIND)
 
     def _ask(self, due: Sequence[Delivery]) -> bool:
         """Ask for storage commitment; False when a query is to say it."""
@@ -107,10 +104,11 @@ class Confirmer:
             self._dialect.learn(STORAGE_COMMITMENT, taken=False)
             return False
         except AssociationError as error:
-            if isinstance(error, CommitmentRefused) and self._may(FIND):
+            if isinstance(error, ServiceRefused) and self._may(FIND):
                 return False  # as where it does not know this node
-            self._postpone(due, str(error))
+            self._failed(due, error)
         else:
+            self._outages = 0
             self._dialect.learn(STORAGE_COMMITMENT, taken=True)
         return True
 
@@ -125,8 +123,9 @@ class Confirmer:
             confirmations.postponed(self._db, [one.id for one in due], confirmations.NO_PROOF, None)
             return
         except AssociationError as error:
-            self._postpone(due, str(error))
+            self._failed(due, error)
             return
+        self._outages = 0
         self._dialect.learn(FIND, taken=True)
         there = [one for one in due if one.sop_instance_uid in shown]
         confirmations.found(self._db, [one.id for one in there])
@@ -141,15 +140,27 @@ class Confirmer:
             return dicomweb.find(service, objects, timeout=timeout)
         return find(self._peer, objects, calling_ae=self._calling_ae, timeout=timeout)
 
+    def _failed(self, due: Sequence[Delivery], error: AssociationError) -> None:
+        """An outage says nothing of the objects: it is waited for, however long."""
+        if isinstance(error, ServiceRefused):
+            self._postpone(due, str(error))
+            return
+        self._outages += 1
+        again = self._later(self._outages - 1)
+        confirmations.waiting(self._db, [one.id for one in due], str(error), again)
+        log.warning("%d objects are not confirmed yet: %s", len(due), error)
+
     def _postpone(self, due: Sequence[Delivery], why: str) -> None:
         """Ask again, the more rarely the more often it came to nothing."""
         for one in due:
-            delay = self._destination.retry_first * 2 ** min(one.confirm_tries, 30)
-            again = utcnow() + timedelta(seconds=min(delay, self._destination.retry_cap))
-            confirmations.postponed(self._db, [one.id], why, again)
+            confirmations.postponed(self._db, [one.id], why, self._later(one.confirm_tries))
         log.warning(
             "%d objects at %s are not confirmed yet: %s", len(due), self._destination.name, why
         )
+
+    def _later(self, tries: int) -> datetime:
+        delay = self._destination.retry_first * 2 ** min(tries, 30)
+        return utcnow() + timedelta(seconds=min(delay, self._destination.retry_cap))
 
 
 def _stored(delivery: Delivery) -> Stored:

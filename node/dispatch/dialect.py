@@ -26,6 +26,7 @@ class Dialect:
     def __init__(self, db: Database, destination: str) -> None:
         self._db = db
         self._destination = destination
+        self._taken: set[str] = set()  # what is on record as taken, as far as this thread knows
 
     def refuses(self, sop_class_uid: str) -> bool:
         """Whether it has said so, and not too long ago."""
@@ -42,8 +43,7 @@ class Dialect:
 
     def learn(self, sop_class_uid: str, *, taken: bool) -> None:
         """It has just taken, or refused, an object or a service of this class."""
-        before = {
-            one.sop_class_uid: one.taken for one in dialects.known(self._db, self._destination)
-        }
-        if not taken or before.get(sop_class_uid) is not True:
-            dialects.learn(self._db, self._destination, sop_class_uid, taken)
+        if taken and sop_class_uid in self._taken:
+            return
+        dialects.learn(self._db, self._destination, sop_class_uid, taken)
+        (self._taken.add if taken else self._taken.discard)(sop_class_uid)

@@ -67,13 +67,15 @@ def claim(
 
 
 def asking(db: Database, ids: Sequence[int], transaction_uid: str, again_at: datetime) -> None:
-    """Storage commitment is about to be asked for: on record before the answer can come."""
+    """Storage commitment is about to be asked for: on record before the answer can come. It is one
+    more try of those for which it was asked before, in vain."""
+    in_vain = sa.case((deliveries.c.transaction_uid.is_not(None), 1), else_=0)
     _unconfirmed(
         db,
         ids,
         transaction_uid=transaction_uid,
         confirm_at=again_at,
-        confirm_tries=deliveries.c.confirm_tries + 1,
+        confirm_tries=deliveries.c.confirm_tries + in_vain,
     )
 
 
@@ -86,6 +88,11 @@ def postponed(db: Database, ids: Sequence[int], why: str, again_at: datetime | N
         confirm_at=again_at,
         confirm_tries=deliveries.c.confirm_tries + 1,
     )
+
+
+def waiting(db: Database, ids: Sequence[int], why: str, again_at: datetime) -> None:
+    """The destination was not there to be asked, which is no try of its objects."""
+    _unconfirmed(db, ids, last_error=why, confirm_at=again_at, transaction_uid=None)
 
 
 def found(db: Database, ids: Sequence[int], now: datetime | None = None) -> None:

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, build_role, evt
 
 from node.association.contexts import STORAGE_COMMITMENT
 from node.dispatch import Deliverer
-from node.dispatch.confirmation import FIND, MAX_TRIES, Confirmer
+from node.dispatch.confirmation import FIND, MAX_TRIES, SILENT, Confirmer
 from node.settings import Destination, Settings
-from node.tracking import Database, Delivery, confirmations, deliveries, dialects
+from node.tracking import Database, Delivery, confirmations, deliveries, dialects, schema
 from tests.association.receiving import Node, receiver
 from tests.dispatch.sets import waiting_set
 from tests.dispatch.test_delivery import listens, of, states
@@ -230,9 +231,29 @@ def test_a_pacs_that_is_away_is_asked_again(db: Database, tmp_path: Path) -> Non
     with scp() as pacs:
         site = Site(db, tmp_path, pacs.port)
         site.deliver()
-    site.confirm()
+    for _ in range(MAX_TRIES + 1):  # an outage, however long, is no try
+        site.confirm()
+        time.sleep(0.005)
     assert states(db, uids) == ["sent"] * 3
     assert all("cannot be reached" in one.last_error and one.confirm_at for one in site.sent())
+    assert {(one.confirm_tries, one.transaction_uid) for one in site.sent()} == {(0, None)}
+
+
+def test_a_pacs_that_never_answers_is_asked_no_more_in_the_end(
+    db: Database, tmp_path: Path
+) -> None:
+    uids = waiting_set(db, tmp_path)
+    with orthanc_that_answers(tmp_path, free_port()) as pacs:  # where nobody listens
+        site = Site(db, tmp_path, pacs.port, confirm="commitment", confirm_wait=0.001)
+        site.deliver()
+        site.confirm()
+        with db.writing() as connection:
+            connection.execute(sa.update(schema.deliveries).values(confirm_tries=MAX_TRIES - 1))
+        site.confirm()
+        assert {one.confirm_tries for one in site.sent()} == {MAX_TRIES}
+        site.confirm()
+    assert states(db, uids) == ["sent"] * 3
+    assert {(one.confirm_at, one.last_error) for one in site.sent()} == {(None, SILENT)}
 
 
 @pytest.mark.parametrize("way", ["same association", "later one"])

@@ -182,6 +182,16 @@ class Analysis(Section):
         }
 
 
+class Results(Section):
+    messages: Path | None = Field(
+        None,
+        description="table of `hepanode messages`, translated; none: results are in English",
+    )
+    patient_name: bool = Field(
+        False, description="name, ID and birth date stand on the summary, as they are in the images"
+    )
+
+
 class Destination(Section):
     """One PACS that results go to: an application entity by C-STORE, a service by STOW-RS."""
 
@@ -262,6 +272,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     dispatch: Dispatch = Dispatch()
     analysis: Analysis = Analysis()
+    results: Results = Results()
     destinations: tuple[Destination, ...] = ()
     log: Log = Log()
 

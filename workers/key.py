@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from node.settings import Analysis
+from node.settings import Analysis, Results
 from node.tracking import Prompt
 from workers.analysis import Plan
 from workers.findings import Dropped, FrameRef, Reason
+from workers.messages import Language
 
 FORMAT = 5  # raised when the same findings would be written differently
 
@@ -22,6 +23,12 @@ def analysis_settings(settings: Analysis) -> dict[str, Any]:
     """The settings that can change a result; the digests of the bundles stand for their names."""
     names = {key for key in type(settings).model_fields if key.endswith("_bundle")}
     return settings.model_dump(mode="json", exclude=_IRRELEVANT | names)
+
+
+def result_settings(settings: Results, language: Language) -> dict[str, Any]:
+    """Those that are not as they come; a table of messages counts by its content."""
+    chosen = settings.model_dump(mode="json", exclude={"messages"}, exclude_defaults=True)
+    return chosen | ({"messages": language.digest} if language.digest else {})
 
 
 def code() -> dict[str, Any]:
@@ -37,13 +44,15 @@ def result_key(
     settings: Analysis,
     prompts: Sequence[Prompt] = (),
     factors: Mapping[str, float] | None = None,
+    writing: Mapping[str, Any] | None = None,
 ) -> str:
     """SHA-256 in hex over inputs, models (weights and cards) and settings.
 
     The node's own results do not count as input: their return must not make a new version. Nor do
     the models of prompts that a study does not have: its key is the one it had before there were
     any of that sort; ``chosen`` does not hold the models then. A prompt that was taken back counts,
-    see ``node.tracking.prompts``. factors : only those that a chosen model reads.
+    see ``node.tracking.prompts``. factors : only those that a chosen model reads. writing : as
+    ``result_settings`` has them.
     """
     material: dict[str, Any] = {
         "format": FORMAT,
@@ -65,5 +74,7 @@ def result_key(
         ]
     if factors:
         material["factors"] = factors
+    if writing:
+        material["results"] = writing
     text = json.dumps(material, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

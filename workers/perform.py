@@ -27,7 +27,9 @@ from workers.analysis import Asked, LoadedModels, Plan, analyse, factors_of, pla
 from workers.clinical import read_factors
 from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.frames import StoredInstance, read, read_asked, select
-from workers.key import result_key
+from workers.key import result_key, result_settings
+from workers.messages import speaking
+from workers.messages.table import read_language
 from workers.results import ResultContext, ResultObject, build, encode
 from workers.results.sources import read_headers
 from workers.snapshot import snapshot
@@ -42,12 +44,18 @@ class Performer:
         self._db = db
         self._store = InstanceStore(settings.data, settings.storage.min_free_mib)
         self._models = LoadedModels(settings.analysis, settings.bundle_folders)
+        self._language = read_language(settings.results.messages)
+        self._writing = result_settings(settings.results, self._language)
 
     def perform(self, claim: Claim, stages: Stages) -> bool:
         """Analyse the study and commit its results; False when the lease was lost meanwhile.
 
         Raises ResultError or StorageError when the results cannot be built or kept.
         """
+        with speaking(self._language):
+            return self._perform(claim, stages)
+
+    def _perform(self, claim: Claim, stages: Stages) -> bool:
         stages.add("wait", (utcnow() - claim.created_at).total_seconds())
         analysis = self._settings.analysis
         paths = {one.sop_instance_uid: self._store.path(one.path) for one in claim.instances}
@@ -64,6 +72,7 @@ class Performer:
             analysis,
             claim.prompts,
             factors,
+            self._writing,
         )
         lineage = results.lineage(self._db, claim.study_id, key)
         made = results.of_key(self._db, lineage.key) if lineage.exists else ()
@@ -93,12 +102,15 @@ class Performer:
             node_serial=self._settings.receiver.ae_title,
             software_version=version("hepanode"),
             replaced=lineage.replaced,
+            patient_name=self._settings.results.patient_name,
         )
         with stages.stage("results"):
             objects = self._build(context, claim, findings, paths, stages, made)
         if made:
             return self._commit(claim, lineage.key, lineage.version, [], repeats, stages)
-        record = snapshot(findings, lineage.version, analysis, claim.prompts, factors)
+        record = snapshot(
+            findings, lineage.version, analysis, claim.prompts, factors, self._writing
+        )
         return self._commit(claim, lineage.key, lineage.version, objects, record, stages)
 
     def _stored(self, claim: Claim) -> list[StoredInstance]:

@@ -26,6 +26,7 @@ def snapshot(
     settings: Analysis,
     prompts: Sequence[tracking.Prompt] = (),
     factors: Mapping[str, float] | None = None,
+    writing: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All that the key is made of, and the findings: every frame used, every frame dropped and why,
     prompts, factors, models, settings and code; no pixels.
@@ -49,7 +50,7 @@ def snapshot(
         "factors": dict(factors or {}),
         "models": {name: asdict(model) for name, model in models.items() if model}
         | {f"region {model.name}": asdict(model) for model in findings.region_models},
-        "settings": analysis_settings(settings),
+        "settings": analysis_settings(settings) | {"results": dict(writing or {})},
         "code": code(),
         "findings": {
             "readings": [

@@ -23,6 +23,7 @@ from node.cli import (
 from node.cli.conformance import conformance
 from node.cli.demo import demo
 from node.cli.doctor import doctor
+from node.cli.messages import messages
 from node.cli.session import Config, Session, Verbose, command
 from node.cli.up import up
 
@@ -48,6 +49,7 @@ command(app)(network.send)
 command(app)(network.echo)
 command(app)(doctor)
 command(app)(conformance)
+command(app)(messages)
 command(studies.app)(clinical.clinical)
 command(studies.app)(segment.segment)
 command(studies.app)(hepatorenal.hepatorenal)

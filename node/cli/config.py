@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from node.cli.output import print_json, say, table
@@ -39,6 +40,19 @@ def check(session: Session) -> None:
     say(f"{toml_path() or 'defaults and environment'}: ok")
     if not settings.destinations:
         say("but no [[destinations]] is configured: results stay in the data folder")
+    if settings.results.messages:
+        _say_language(settings.results.messages)
+
+
+def _say_language(table: Path) -> None:
+    """A receiver's image holds no workers and writes no results."""
+    try:
+        from workers.messages.table import coverage, read_language
+    except ModuleNotFoundError:
+        return
+    translated, of = coverage(table)
+    language = read_language(table).name
+    say(f"results speak {language}: {translated} of {of} messages, the others English")
 
 
 def _entries(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]:

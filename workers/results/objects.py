@@ -26,6 +26,7 @@ class ResultContext:
     replaced : (Series Instance UID, SOP Class UID, SOP Instance UID) of every object of the study's
         earlier versions but their rejection notes
     created_at : aware; written in the source's Timezone Offset From UTC, else in local time
+    patient_name : whether the summary names the patient
     """
 
     result_key: str
@@ -37,6 +38,7 @@ class ResultContext:
     node_serial: str
     software_version: str
     replaced: tuple[tuple[str, str, str], ...] = ()
+    patient_name: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+from workers.messages import spoken
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def plain(text: str, limit: int | None = None) -> str:
-    """ASCII for texts of our own, for the source's character set may hold nothing more."""
+    """ASCII for texts of our own, for the source's character set may hold nothing more; letters as
+    they are in a language that is written with others."""
     for sign, word in {"≥": ">=", "≤": "<=", "±": "+/-", "×": "x", "µ": "u", "°": " deg"}.items():
         text = text.replace(sign, word)
     for sign in "‐‑‒–—−":
         text = text.replace(sign, "-")
     for sign, word in {"‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "~": "about "}.items():
         text = text.replace(sign, word)
-    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    if spoken().ascii:
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    else:
+        text = unicodedata.normalize("NFC", text)
     text = _CONTROL.sub(" ", text).replace("\\", "/").strip()
     return text if limit is None else text[:limit].strip()

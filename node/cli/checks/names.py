@@ -1,4 +1,4 @@
-"""Names in the configuration that only the workers and the models know."""
+"""Names and files in the configuration that only the workers and the models know."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from node.settings import Settings, toml_path
 
 
 def check(settings: Settings) -> None:
-    """Raises SettingsError for a view or a bundle that there is not.
+    """Raises SettingsError for a view or a bundle that there is not, and a table of messages that
+    is none.
 
     A receiver's image holds no workers: there such a name harms nobody and is not looked at.
     """
     try:
         from models.registry import find_bundles
+        from workers.messages.table import read_language
 
         # the table itself: its room imports torch, which takes seconds
         views = tuple(
@@ -33,6 +35,7 @@ def check(settings: Settings) -> None:
     for key, name in analysis.bundles.items():
         if name not in bundles:
             raise _unknown(f"analysis.{key}_bundle", name, "bundle", bundles)
+    read_language(settings.results.messages)
 
 
 def names(settings: Settings) -> Iterator[Finding]:

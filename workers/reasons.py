@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from workers.messages import say
+
 
 class Reason(StrEnum):
     """Why something was not analysed. Each has a sentence in ``EXPLANATION``."""
@@ -70,3 +72,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.BEYOND_FITTED: "the index lies beyond those that the model was fitted on",
     Reason.NOT_OUTLINED: "not outlined: no part of the map of masses reaches its threshold",
 }
+
+
+def explained(reason: Reason) -> str:
+    """Its sentence, said."""
+    return say(EXPLANATION[reason])

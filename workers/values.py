@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 
 from node.storage import is_uid, is_valid_uid
+from workers.messages import say
 
 SEX = {"MALE": "M", "FEMALE": "F", "OTHER": "O", "M": "M", "F": "F", "O": "O"}
 """Patient's Sex as devices write it, in capitals, and as PS3.3 C.7.1.1 does."""
@@ -21,7 +22,7 @@ _OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 
 
 def clean(vr: str, value: str) -> tuple[str, str]:
-    """``value`` made valid for ``vr``, and what was wrong with it ('' when nothing was).
+    """``value`` made valid for ``vr``, and what was wrong with it, said ('' when nothing was).
 
     What cannot be mended becomes an empty string.
     """
@@ -32,7 +33,7 @@ def clean(vr: str, value: str) -> tuple[str, str]:
     result, problem = _CLEANERS.get(vr, _text)(first, vr)
     if problem:
         return result, problem
-    return result, "held several values; the first was kept" if first != stripped else ""
+    return result, say("held several values; the first was kept") if first != stripped else ""
 
 
 def as_received(vr: str, value: str) -> tuple[str, str]:
@@ -42,7 +43,9 @@ def as_received(vr: str, value: str) -> tuple[str, str]:
     """
     padless = value.strip(" \0")
     valid, _ = clean(vr, padless)
-    return padless, "" if valid == padless else f"is no valid {vr}; it was kept as received"
+    if valid == padless:
+        return padless, ""
+    return padless, say("is no valid {vr}; it was kept as received", vr=vr)
 
 
 def is_utc_offset(value: str) -> bool:
@@ -53,8 +56,9 @@ def _text(value: str, vr: str) -> tuple[str, str]:
     result = _CONTROL.sub(" " if vr in ("ST", "LT", "UT") else "", value).strip()
     limit = LENGTH.get(vr)
     if limit is not None and len(result) > limit:
-        return result[:limit].strip(), f"was longer than {limit} characters; it was cut"
-    return result, "held control characters; they were removed" if result != value else ""
+        problem = say("was longer than {limit} characters; it was cut", limit=limit)
+        return result[:limit].strip(), problem
+    return result, say("held control characters; they were removed") if result != value else ""
 
 
 def _person_name(value: str, vr: str) -> tuple[str, str]:
@@ -62,42 +66,43 @@ def _person_name(value: str, vr: str) -> tuple[str, str]:
     plain = _CONTROL.sub("", value)
     forms = ["^".join(form.split("^")[:5])[:64].strip() for form in plain.split("=")[:3]]
     result = "=".join(forms).rstrip("=")
-    return result, "was no valid person name; it was cut" if result != value.rstrip("=") else ""
+    cut = result != value.rstrip("=")
+    return result, say("was no valid person name; it was cut") if cut else ""
 
 
 def _date(value: str, vr: str) -> tuple[str, str]:
     match = _DATE.fullmatch(value)
     if match is None:
-        return "", "was no date; it was left empty"
+        return "", say("was no date; it was left empty")
     try:
         result = date(*(int(part) for part in match.groups() if part)).strftime("%Y%m%d").zfill(8)
     except ValueError:
-        return "", "was no date; it was left empty"
-    return result, "was not written as YYYYMMDD; it was rewritten" if result != value else ""
+        return "", say("was no date; it was left empty")
+    return result, say("was not written as YYYYMMDD; it was rewritten") if result != value else ""
 
 
 def _time(value: str, vr: str) -> tuple[str, str]:
     match = _TIME.fullmatch(value)
     if match is None:
-        return "", "was no time of day; it was left empty"
+        return "", say("was no time of day; it was left empty")
     hours, minutes, seconds, fraction = match.groups()
     result = hours + (minutes or "") + (seconds or "") + (f".{fraction}" if fraction else "")
-    return result, "was not written as HHMMSS; it was rewritten" if result != value else ""
+    return result, say("was not written as HHMMSS; it was rewritten") if result != value else ""
 
 
 def _code_string(value: str, vr: str) -> tuple[str, str]:
     result = value.upper()
     if len(result) > LENGTH["CS"] or not re.fullmatch(r"[A-Z0-9_ ]*", result):
-        return "", "was no valid code; it was left empty"
-    return result, "was not in capitals; it was rewritten" if result != value else ""
+        return "", say("was no valid code; it was left empty")
+    return result, say("was not in capitals; it was rewritten") if result != value else ""
 
 
 def _age(value: str, vr: str) -> tuple[str, str]:
     match = re.fullmatch(r"(\d{1,3})([DWMY]?)", value.upper())
     if match is None:
-        return "", "was no age; it was left empty"
+        return "", say("was no age; it was left empty")
     result = match[1].zfill(3) + (match[2] or "Y")
-    return result, "was not written as in 045Y; it was rewritten" if result != value else ""
+    return result, say("was not written as in 045Y; it was rewritten") if result != value else ""
 
 
 def _decimal(value: str, vr: str) -> tuple[str, str]:
@@ -106,16 +111,16 @@ def _decimal(value: str, vr: str) -> tuple[str, str]:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        return "", "was no number; it was left empty"
+        return "", say("was no number; it was left empty")
     if len(value) <= LENGTH["DS"] and re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", value):
         return value, ""
-    return f"{number:.8g}", "was not written as a decimal; it was rewritten"
+    return f"{number:.8g}", say("was not written as a decimal; it was rewritten")
 
 
 def _identifier(value: str, vr: str) -> tuple[str, str]:
     if not is_uid(value):
-        return "", "was no UID; it was left empty"
-    return value, "" if is_valid_uid(value) else "has leading zeros; it was kept as received"
+        return "", say("was no UID; it was left empty")
+    return value, "" if is_valid_uid(value) else say("has leading zeros; it was kept as received")
 
 
 _CLEANERS: dict[str, Callable[[str, str], tuple[str, str]]] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydicom.uid import EncapsulatedPDFStorage
 
+from workers.messages import say
 from workers.results import codes
 from workers.results.capture import WARNING
 from workers.results.content.references import by_instance, sop_reference
@@ -15,6 +16,7 @@ from workers.results.identity import object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.picture import write_document
 from workers.results.summary import TITLE, blocks
+from workers.results.values import plain
 
 KIND = "document"
 
@@ -31,13 +33,14 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         uid=series_uid(uid),
         offset=11,
         modality="DOC",
-        description="AI liver ultrasound summary, PDF, not reviewed",
+        description=say("AI liver ultrasound summary, PDF, not reviewed"),
     )
     dataset.InstanceNumber = 1
     dataset.ConversionType = "WSD"
     dataset.AcquisitionDateTime = None
     dataset.BurnedInAnnotation = "YES"  # what the pictures in it hold, nobody has looked at
-    dataset.DocumentTitle = TITLE
+    title = say(TITLE)
+    dataset.DocumentTitle = plain(title, 1024)
     dataset.ConceptNameCodeSequence = [codes.coded(codes.LIVER_ULTRASOUND)]
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.SourceInstanceSequence = [
@@ -48,7 +51,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         del dataset.SourceInstanceSequence
     if inputs.findings.models:
         dataset.ContributingEquipmentSequence = contributing_equipment(inputs.findings.models)
-    content = write_document(blocks(context, inputs), f"{WARNING}. {TITLE}")
+    content = write_document(blocks(context, inputs), f"{say(WARNING)}. {title}")
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(content)
     dataset.EncapsulatedDocument = content + b"\0" * (len(content) % 2)

@@ -17,6 +17,7 @@ from node.identity import (
     MODEL_NAME,
 )
 from workers.findings import ModelIdentity
+from workers.messages import say
 from workers.results import codes
 from workers.results.header import SourceHeader
 from workers.results.identity import node_uid, weights_uid
@@ -73,7 +74,9 @@ def set_series(
     dataset.SeriesInstanceUID = uid
     dataset.SeriesNumber = SERIES_FROM + SERIES_OF_VERSION * context.version + offset
     dataset.Modality = modality
-    version = f" (version {context.version})" if context.version > 1 else ""
+    version = ""
+    if context.version > 1:
+        version = " " + plain(say("(version {version})", version=context.version))
     dataset.SeriesDescription = plain(description, 64 - len(version)) + version
 
 
@@ -87,7 +90,8 @@ def contributing_equipment(models: Iterable[ModelIdentity]) -> list[Dataset]:
         item.ManufacturerModelName = plain(model.name, 64)
         item.SoftwareVersions = plain(model.version, 64)
         item.DeviceUID = weights_uid(model.digest)
-        item.ContributionDescription = plain(f"AI model; {model.validation_status}", 1024)
+        said = say("AI model; {status}", status=say(model.validation_status))
+        item.ContributionDescription = plain(said, 1024)
         items.append(item)
     return items
 

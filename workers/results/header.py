@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 
 from node.errors import ResultError
 from workers import values
+from workers.messages import say
 from workers.results.charset import UTF_8, of_terms
 
 TYPE_2 = (
@@ -80,7 +81,7 @@ def clean(header: Dataset) -> SourceHeader:
         raise ResultError("an instance has no valid Study Instance UID: no result can be filed")
     cleaned = {keyword: reader.value(keyword) for keyword in (*TYPE_2, *OPTIONAL)}
     if cleaned["PatientSex"] not in ("", *values.SEX):
-        reader.note("PatientSex", "was neither M, F nor O; it was left empty")
+        reader.note("PatientSex", say("was neither M, F nor O; it was left empty"))
     cleaned["PatientSex"] = values.SEX.get(cleaned["PatientSex"], "")
 
     attributes = Dataset()
@@ -90,7 +91,7 @@ def clean(header: Dataset) -> SourceHeader:
     if values.is_utc_offset(offset):
         attributes.TimezoneOffsetFromUTC = offset
     elif offset:
-        reader.note("TimezoneOffsetFromUTC", "was no offset; it was left out")
+        reader.note("TimezoneOffsetFromUTC", say("was no offset; it was left out"))
     attributes.StudyInstanceUID = study
     for keyword, value in cleaned.items():
         if value or keyword in TYPE_2:
@@ -109,10 +110,12 @@ class _Reader:
         terms = self._raw("SpecificCharacterSet").split("\\")
         self.charset, valid = of_terms(terms)
         if not valid:
-            self.note("SpecificCharacterSet", "named no known character set; it was put right")
+            problem = say("named no known character set; it was put right")
+            self.note("SpecificCharacterSet", problem)
 
     def note(self, keyword: str, problem: str) -> None:
-        self.notes.append(f"{dictionary_description(keyword)} of the source {problem}.")
+        name = dictionary_description(keyword)
+        self.notes.append(say("{name} of the source {problem}.", name=name, problem=problem))
 
     def value(self, keyword: str) -> str:
         read = values.as_received if keyword in IDENTIFIERS else values.clean
@@ -126,7 +129,7 @@ class _Reader:
         texts = (v for k, v in cleaned.items() if dictionary_VR(k) in _TEXT_VRS)
         if all(self.charset.can_write(text) for text in texts):
             return self.charset.terms
-        self.note("SpecificCharacterSet", "does not hold its own texts; UTF-8 was used")
+        self.note("SpecificCharacterSet", say("does not hold its own texts; UTF-8 was used"))
         return (UTF_8,)
 
     def _raw(self, keyword: str) -> str:
@@ -141,7 +144,7 @@ class _Reader:
             return element.value.decode("ascii", "replace")
         text, true = self.charset.decode(element.value, person_name=vr == "PN")
         if not true:
-            self.note(keyword, "is not in the character set that the source names")
+            self.note(keyword, say("is not in the character set that the source names"))
         return text
 
 

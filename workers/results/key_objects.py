@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from workers.messages import say
 from workers.results import codes
 from workers.results.capture import WARNING
 from workers.results.content.references import by_instance
@@ -32,8 +33,11 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         inputs,
         title=codes.OF_INTEREST,
         offset=12,
-        series_description="AI key frames, not reviewed",
-        description=f"Key frames of the AI, and the heatmaps drawn on them. {WARNING}.",
+        series_description=say("AI key frames, not reviewed"),
+        description=say(
+            "Key frames of the AI, and the heatmaps drawn on them. {warning}.",
+            warning=say(WARNING),
+        ),
         references=[
             *(
                 image(

@@ -16,6 +16,7 @@ from pydicom.uid import (
 )
 
 from workers.findings import FrameRef, LesionFinding, ModelIdentity, OutlinedLesion
+from workers.messages import marked, say
 from workers.results import header
 from workers.results.capture import WARNING
 from workers.results.content.outline import closed
@@ -26,7 +27,8 @@ from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.values import plain
 
 KIND = "presentation"
-TITLE = "AI outlines of liver lesions"
+TITLE = marked("AI outlines of liver lesions")
+DESCRIPTION = marked("AI outlines of liver lesions, not reviewed")
 LAYER = "AI LESIONS"
 
 _YELLOW, _BLACK = (list(CIELabColor(*lab).value) for lab in ((90, 0, 80), (0, 0, 0)))
@@ -55,7 +57,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             uid=series,
             offset=10,
             modality="PR",
-            description=f"{TITLE}, not reviewed",
+            description=say(DESCRIPTION),
         )
         dataset.InstanceNumber = number
         dataset.BodyPartExamined = "LIVER"
@@ -97,7 +99,7 @@ def _models(lesions: Sequence[LesionFinding]) -> list[ModelIdentity]:
 def _identify(dataset: Dataset) -> None:
     """Presentation State Identification (PS3.3 C.11.10)."""
     dataset.ContentLabel = LAYER
-    dataset.ContentDescription = f"{TITLE}, not reviewed"
+    dataset.ContentDescription = plain(say(DESCRIPTION), 64)
     dataset.ContentCreatorName = ""
     dataset.PresentationCreationDate = dataset.ContentDate
     dataset.PresentationCreationTime = dataset.ContentTime
@@ -142,7 +144,7 @@ def _annotate(
     layer = Dataset()
     layer.GraphicLayer = LAYER
     layer.GraphicLayerOrder = 1
-    layer.GraphicLayerDescription = f"{TITLE}; {WARNING}"
+    layer.GraphicLayerDescription = plain(f"{say(TITLE)}; {say(WARNING)}", 64)
     dataset.GraphicLayerSequence = [layer]
     dataset.GraphicAnnotationSequence = []
     for lesion in lesions:
@@ -179,10 +181,10 @@ def _annotate(
 
 def _label(lesion: LesionFinding) -> str:
     """What stands beside an outline: its name in the report, and its size or why it has none."""
-    size = lesion.diameters.words if lesion.diameters else "not measured"
+    size = lesion.diameters.words if lesion.diameters else say("not measured")
     if lesion.outline_kind == "attention":
-        size = "where the model looked, not the border"
-    return plain(f"{lesion.tracking_id}: {size}. {WARNING}", 1024)
+        size = say("where the model looked, not the border")
+    return plain(f"{lesion.tracking_id}: {size}. {say(WARNING)}", 1024)
 
 
 def _line(*, dashed: bool) -> Dataset:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
 
+from workers.messages import say
 from workers.results import codes
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.selection import composite, image, select
@@ -38,8 +39,11 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         inputs,
         title=codes.REJECTED,
         offset=13,
-        series_description="Rejection of earlier AI results",
-        description=f"Replaced by version {context.version} of the AI results of this study.",
+        series_description=say("Rejection of earlier AI results"),
+        description=say(
+            "Replaced by version {version} of the AI results of this study.",
+            version=context.version,
+        ),
         references=[
             image(sop_class, uid) if sop_class in _IMAGES else composite(sop_class, uid)
             for _, sop_class, uid in context.replaced

@@ -21,6 +21,7 @@ from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from node.errors import ResultError
 from workers.findings import FrameRef, LesionFinding
+from workers.messages import say, spoken
 from workers.results import codes, header
 from workers.results.content.diffuse import fat_group
 from workers.results.content.hepatorenal import hepatorenal_groups
@@ -36,7 +37,6 @@ from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.segmentation import segments
 
 KIND = "report"
-LANGUAGE = CodedConcept("en-US", "RFC5646", "English (United States)")
 
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
@@ -53,7 +53,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         uid=series,
         offset=9,
         modality="SR",
-        description="AI liver ultrasound report, not reviewed",
+        description=say("AI liver ultrasound report, not reviewed"),
     )
     document.InstanceNumber = 1
     document.ReferencedPerformedProcedureStepSequence = []
@@ -77,10 +77,11 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
 
 def _content(context: ResultContext, inputs: ResultInputs) -> ContainerContentItem:
     findings = inputs.findings
+    language = CodedConcept(spoken().tag, "RFC5646", spoken().name)
     root = ContainerContentItem(name=codes.REPORT_TITLE, template_id="1500")
     root.ContentSequence = ContentSequence(
         [
-            *LanguageOfContentItemAndDescendants(LANGUAGE),
+            *LanguageOfContentItemAndDescendants(language),
             *observer(context),
             CodeContentItem(
                 name=codes.PROCEDURE_REPORTED,

@@ -22,6 +22,7 @@ from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
 from node.identity import MANUFACTURER, MODEL_NAME, uid
 from workers.findings import FoundLesion, FrameRef, ModelIdentity, OutlinedLesion, PromptedLesion
+from workers.messages import marked, say
 from workers.results import codes, header
 from workers.results.content.references import by_instance, sop_reference
 from workers.results.envelope import contributing_equipment, envelope, set_series
@@ -64,13 +65,13 @@ class _Part:
 _PROMPTED = _Origin(
     "prompted",
     8,
-    "AI segmentation at operator's prompt, not reviewed",
+    marked("AI segmentation at operator's prompt, not reviewed"),
     SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
 )
 _FOUND = _Origin(
     "found",
     7,
-    "AI segmentation of a suspected lesion, not reviewed",
+    marked("AI segmentation of a suspected lesion, not reviewed"),
     SegmentAlgorithmTypeValues.AUTOMATIC,
 )
 
@@ -88,7 +89,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             uid=_series(context, origin),
             offset=origin.offset,
             modality="SEG",
-            description=origin.description,
+            description=say(origin.description),
         )
         dataset.InstanceNumber = number
         dataset.PatientOrientation = None
@@ -182,7 +183,7 @@ def _masks(
         software_versions=context.software_version,
         device_serial_number=context.node_serial,
         content_label="LESION",
-        content_description=origin.description,
+        content_description=plain(say(origin.description), 64),
         omit_empty_frames=False,
     )
     dimensions = uid("dimensions", made)  # highdicom draws one by chance
@@ -208,16 +209,17 @@ def _described(context: ResultContext, lesion: OutlinedLesion, number: int) -> S
 
 def _liver(context: ResultContext, lesion: FoundLesion, number: int) -> SegmentDescription:
     frame = lesion.frame
-    label = f"liver, frame {frame.number}" if frame.number_of_frames > 1 else "liver"
+    label = marked("liver, frame {number}") if frame.number_of_frames > 1 else marked("liver")
+    name = label.format(number=frame.number)
     return SegmentDescription(
         segment_number=number,
-        segment_label=label,
+        segment_label=plain(say(label, number=frame.number), 64),
         segmented_property_category=codes.ANATOMICAL_STRUCTURE,
         segmented_property_type=codes.LIVER,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=_algorithm(lesion.located_by),
-        tracking_uid=tracking_uid(context.result_key, f"{label} of {frame.sop_instance_uid}"),
-        tracking_id=label,
+        tracking_uid=tracking_uid(context.result_key, f"{name} of {frame.sop_instance_uid}"),
+        tracking_id=name,
     )
 
 

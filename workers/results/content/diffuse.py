@@ -11,6 +11,7 @@ from highdicom.sr import (
 )
 
 from workers.findings import FatFinding
+from workers.messages import say
 from workers.results import codes
 from workers.results.content.items import extend, measurement, percent, text
 from workers.results.content.provenance import algorithm, statements
@@ -39,11 +40,19 @@ def fat_group(context: ResultContext, fat: FatFinding) -> ContentSequence:
         ],
         source_images=source_images(fat.frames),
     )
-    views = ", ".join(fat.views) or "none could be told from the images' headers"
-    if fat.frames_of_named_view:
-        views += f"; a model named that of {fat.frames_of_named_view} of the frames"
-    extend(group, text(codes.IMAGE_VIEW, views), *statements(fat.model))
+    extend(group, text(codes.IMAGE_VIEW, _views(fat)), *statements(fat.model))
     return group
+
+
+def _views(fat: FatFinding) -> str:
+    views = ", ".join(map(say, fat.views)) or say("none could be told from the images' headers")
+    if not fat.frames_of_named_view:
+        return views
+    return say(
+        "{views}; a model named that of {number} of the frames",
+        views=views,
+        number=fat.frames_of_named_view,
+    )
 
 
 def _named(fat: FatFinding) -> list[Measurement]:

@@ -17,6 +17,7 @@ from highdicom.sr import (
 from pydicom.sr.coding import Code
 
 from workers.findings import Bounded, FrameRef, HepatorenalFinding, Point, RegionPair
+from workers.messages import marked, say
 from workers.results import codes
 from workers.results.content.items import (
     PROPERTY,
@@ -32,9 +33,9 @@ from workers.results.content.references import in_frame, source_images
 from workers.results.identity import tracking_uid
 from workers.results.objects import ResultContext
 
-_OF_FAT = "four of five patients with this index lie in it"
-_OF_PROBABILITY = "95 % interval over resampled patients"
-_EQUAL = "calibrated as if both answers were equally frequent"
+_OF_FAT = marked("four of five patients with this index lie in it")
+_OF_PROBABILITY = marked("95 % interval over resampled patients")
+_EQUAL = marked("calibrated as if both answers were equally frequent")
 
 
 def hepatorenal_groups(
@@ -122,7 +123,7 @@ def _fat(fat: Bounded | None) -> list[Measurement]:
         return []
     found = measurement(codes.LIVER_CELLS_WITH_FAT, round(fat.value, 1), codes.PERCENT)
     for one in found:
-        extend(one, *uncertainty(fat, 1.0, _OF_FAT))
+        extend(one, *uncertainty(fat, 1.0, say(_OF_FAT)))
     return found
 
 
@@ -131,6 +132,6 @@ def _probability(name: Code, p: Bounded | None) -> list[Measurement]:
         return []
     found = measurement(name, percent(p.value), codes.PERCENT)
     for one in found:
-        extend(one, text(codes.CONDITION, _EQUAL, PROPERTY))
-        extend(one, *uncertainty(p, 100.0, _OF_PROBABILITY))
+        extend(one, text(codes.CONDITION, say(_EQUAL), PROPERTY))
+        extend(one, *uncertainty(p, 100.0, say(_OF_PROBABILITY)))
     return found

@@ -27,7 +27,7 @@ ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
 def text(name: Code, value: str, relation: RelationshipTypeValues = CONTAINS) -> TextContentItem:
-    """A TEXT item; TEXT must not be empty, so an empty value becomes a dash."""
+    """A TEXT item of what was said; TEXT must not be empty, so an empty value becomes a dash."""
     return TextContentItem(name=name, value=plain(value) or "-", relationship_type=relation)
 
 

@@ -38,6 +38,7 @@ from workers.findings import (
     RegionReading,
     StudyFindings,
 )
+from workers.messages import marked, say
 from workers.results import codes
 from workers.results.content.items import (
     CONTAINS,
@@ -61,7 +62,7 @@ from workers.results.segmentation import Segment
 from workers.results.values import plain
 from workers.rounding import decimals
 
-_OF_CALIBRATION = (
+_OF_CALIBRATION = marked(
     "95 % interval of the calibration over resampled patients; how well the model read this image "
     "is no part of it"
 )
@@ -190,7 +191,7 @@ class _Terms:
             threshold = percent(self.thresholds[label], digits)
             terms.append(number(codes.THRESHOLD, threshold, codes.PERCENT, PROPERTY))
         if label in self.bounds:
-            terms += uncertainty(self.bounds[label], 100.0, _OF_CALIBRATION)
+            terms += uncertainty(self.bounds[label], 100.0, say(_OF_CALIBRATION))
         return terms
 
 
@@ -261,7 +262,7 @@ def _class_probability(terms: _Terms, label: str, p: float) -> list[ContentItem]
     digits = decimals(p, terms.thresholds.get(label), 1)
     item = number(codes.CLASS_PROBABILITY, percent(p, digits), codes.PERCENT)
     item.ContentSequence = ContentSequence(
-        [text(codes.CLASS_NAME, label, MODIFIER), *terms.items(label, digits)]
+        [text(codes.CLASS_NAME, say(label), MODIFIER), *terms.items(label, digits)]
     )
     return [item]
 
@@ -275,9 +276,16 @@ def _place(prompt: Prompt) -> list[ContentItem]:
 def _found_at(lesion: FoundLesion) -> list[ContentItem]:
     """That a model gave the place, which, and in which frames of the image it was outlined."""
     model, ((x0, y0), (x1, y1)) = lesion.located_by, lesion.box
-    place = (
-        f"box from {x0:g}, {y0:g} to {x1:g}, {y1:g} by {model.name} {model.version}, "
-        f"mean probability of a mass in it {lesion.mass:.0%}"
+    place = say(
+        "box from {x0:g}, {y0:g} to {x1:g}, {y1:g} by {model} {version}, "
+        "mean probability of a mass in it {mass:.0%}",
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
+        model=model.name,
+        version=model.version,
+        mass=lesion.mass,
     )
     items = [
         code(codes.PLACE_BY, codes.PLACE_BY_MODEL),
@@ -285,7 +293,8 @@ def _found_at(lesion: FoundLesion) -> list[ContentItem]:
     ]
     if lesion.frame.number_of_frames > 1:
         numbers = ", ".join(str(frame.number) for frame in lesion.seen_in)
-        items.append(text(codes.SEEN_IN, f"{numbers} of {lesion.frame.number_of_frames}"))
+        seen = say("{numbers} of {total}", numbers=numbers, total=lesion.frame.number_of_frames)
+        items.append(text(codes.SEEN_IN, seen))
     return items
 
 

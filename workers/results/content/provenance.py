@@ -14,6 +14,7 @@ from pydicom.sr.codedict import codes as standard
 
 from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import ModelIdentity
+from workers.messages import say
 from workers.results import codes
 from workers.results.content.items import CONTAINS, code, text
 from workers.results.identity import node_uid, weights_uid
@@ -28,8 +29,8 @@ def algorithm(model: ModelIdentity) -> AlgorithmIdentification:
         version=plain(model.version) or "-",
         manufacturer=MANUFACTURER,
         parameters=[
-            f"Device UID {weights_uid(model.digest)}",
-            f"SHA-256 of the weights {plain(model.digest)}",
+            plain(say("Device UID {uid}", uid=weights_uid(model.digest))),
+            plain(say("SHA-256 of the weights {digest}", digest=model.digest)),
         ],
     )
 
@@ -40,10 +41,10 @@ def statements(
     """What stands beside every result of a model."""
     items: list[ContentItem] = [
         code(codes.REVIEW_STATUS, codes.NOT_REVIEWED, relation),
-        text(codes.VALIDATION_STATUS, model.validation_status or "not stated", relation),
+        text(codes.VALIDATION_STATUS, say(model.validation_status) or say("not stated"), relation),
     ]
     if model.figures:
-        items.append(text(codes.VALIDATION_FIGURES, model.figures, relation))
+        items.append(text(codes.VALIDATION_FIGURES, say(model.figures), relation))
     return items
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from highdicom.sr import ContainerContentItem, ContentItem, ContentSequence
 
-from workers.findings import EXPLANATION, Abstention, Dropped, Reason, StudyFindings
+from workers.findings import Abstention, Dropped, Reason, StudyFindings, explained
+from workers.messages import counted, say
 from workers.results import codes
 from workers.results.content.items import CONTAINS, PROPERTY, code, number, text, with_properties
 from workers.results.objects import ResultContext
@@ -36,7 +37,7 @@ def evaluations(
 
 def _abstention(abstention: Abstention) -> ContentItem:
     name = codes.SUBJECT.get(abstention.subject, codes.NOT_ANSWERED)
-    details = [] if abstention.subject in codes.SUBJECT else [abstention.subject]
+    details = [] if abstention.subject in codes.SUBJECT else [say(abstention.subject)]
     if abstention.detail:
         details.append(abstention.detail)
     return with_properties(
@@ -70,15 +71,18 @@ def _not_analysed(dropped: Iterable[Dropped]) -> list[ContentItem]:
 
 def _details(reason: Reason, details: list[str]) -> list[ContentItem]:
     if reason not in codes.REASON:
-        details = [EXPLANATION.get(reason, reason.value), *details]
+        details = [explained(reason), *details]
     shown = details[:DETAILS]
-    if len(details) > DETAILS:
-        shown.append(f"and {len(details) - DETAILS} more")
+    if (further := len(details) - DETAILS) > 0:
+        shown.append(counted("and {n} more", "and {n} more", further))
     return [text(codes.DETAIL, detail, PROPERTY) for detail in shown]
 
 
 def _run(context: ResultContext) -> str:
-    return (
-        f"run {context.run_id} of node {context.node_name}, version {context.version}, "
-        f"result key {context.result_key}"
+    return say(
+        "run {run} of node {node}, version {version}, result key {key}",
+        run=context.run_id,
+        node=context.node_name,
+        version=context.version,
+        key=context.result_key,
     )

@@ -90,12 +90,12 @@ def lesion_group(
         "finding_type": codes.LESION,
         "finding_sites": [FindingSite(anatomic_location=codes.LIVER)],
         "algorithm_id": algorithm(lesion.model),
-        "measurements": [
-            *_size(lesion),
-            *(m for label, p in known.items() for m in _probability(terms, label, p)),
-            *(m for reading in lesion.readings for m in _read(reading)),
-        ],
     }
+    measurements = [
+        *_size(lesion),
+        *(m for label, p in known.items() for m in _probability(terms, label, p)),
+        *(m for reading in lesion.readings for m in _read(reading)),
+    ]
     outline = closed(lesion.outline, header)
     if outline is None:
         images = source_images([lesion.frame])
@@ -109,6 +109,9 @@ def lesion_group(
         attention = lesion.outline_kind == "attention"
         meaning = codes.OUTLINE_ATTENTION if attention else codes.OUTLINE_BORDER
         extend(group, code(codes.OUTLINE_MEANING, meaning), *_outlined_by(lesion))
+    # The template takes them too, but looks through each for coordinates: an eighth of the whole
+    # set's time.
+    extend(group, *(item for one in measurements for item in one))
     if lesion.diameters is not None and lesion.diameters.long_mm is None:
         extend(group, code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
     for label, p in lesion.probabilities.items():

@@ -10,11 +10,18 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from workers.findings import FrameRef
+from workers.messages import marked, say
 from workers.results import codes, header
 from workers.results.content.references import by_instance, sop_reference
 
-WARNING = "AI result, not reviewed"
-INVESTIGATIONAL = "Investigational software, not for diagnosis on its own."
+WARNING = marked("AI result, not reviewed")
+INVESTIGATIONAL = marked("Investigational software, not for diagnosis on its own.")
+_PLACES = (
+    (marked("series {number}"), marked("Series {number}")),
+    (marked("image {number}"), marked("Image {number}")),
+    (marked("frame {number} of {all}"), marked("Frame {number} of {all}")),
+)
+"""Within a sentence, and where one begins."""
 
 
 def describe_capture(dataset: Dataset, picture: NDArray[np.uint8]) -> None:
@@ -67,10 +74,13 @@ def numbers_of(frame: FrameRef, headers: Mapping[str, Dataset]) -> tuple[str, st
     return header.read(source, "SeriesNumber"), header.read(source, "InstanceNumber")
 
 
-def place_of(frame: FrameRef, headers: Mapping[str, Dataset]) -> str:
-    """Where to find a frame: the numbers that a viewer shows beside it."""
-    named = zip(("series", "image"), numbers_of(frame, headers), strict=True)
-    parts = [f"{word} {number}" for word, number in named if number]
-    if frame.number_of_frames > 1 or not parts:
-        parts.append(f"frame {frame.number} of {frame.number_of_frames}")
-    return ", ".join(parts)
+def place_of(frame: FrameRef, headers: Mapping[str, Dataset], *, begins: bool = False) -> str:
+    """Where to find a frame: the numbers that a viewer shows beside it. begins : a sentence."""
+    numbers = [*numbers_of(frame, headers), ""]
+    if frame.number_of_frames > 1 or not any(numbers):
+        numbers[-1] = str(frame.number)
+    shown = [(words, number) for words, number in zip(_PLACES, numbers, strict=True) if number]
+    return ", ".join(
+        say(words[begins and not place], number=number, all=frame.number_of_frames)
+        for place, (words, number) in enumerate(shown)
+    )

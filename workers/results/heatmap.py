@@ -19,6 +19,7 @@ from workers.findings import (
     PromptedLesion,
     StudyFindings,
 )
+from workers.messages import counted, marked, say
 from workers.results import codes
 from workers.results.capture import (
     INVESTIGATIONAL,
@@ -35,10 +36,10 @@ from workers.results.values import plain
 
 KIND = "heatmap"
 TITLES = {
-    "lesion attention": "AI lesion heatmap",
-    "fat activation": "AI liver fat heatmap",
-    "prompted lesion": "AI outline at an operator's prompt",
-    "hepatorenal index": "Hepatorenal index at operator's places",
+    "lesion attention": marked("AI lesion heatmap"),
+    "fat activation": marked("AI liver fat heatmap"),
+    "prompted lesion": marked("AI outline at an operator's prompt"),
+    "hepatorenal index": marked("Hepatorenal index at operator's places"),
 }
 
 
@@ -55,7 +56,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             uid=place.series_instance_uid,
             offset=min(kinds.index(finding.kind) + 1, 5),
             modality="US",
-            description=f"{_title(finding)}, not reviewed",
+            description=say("{title}, not reviewed", title=_title(finding)),
         )
         dataset.InstanceNumber = place.number
         picture = _picture(context, inputs, finding)
@@ -94,7 +95,9 @@ def heatmaps(context: ResultContext, findings: StudyFindings) -> list[Heatmap]:
 
 
 def _title(finding: HeatmapFinding) -> str:
-    return TITLES.get(finding.kind, plain(f"AI {finding.kind} heatmap", 40))
+    if finding.kind in TITLES:
+        return say(TITLES[finding.kind])
+    return plain(say("AI {kind} heatmap", kind=finding.kind), 40)
 
 
 def _picture(
@@ -133,7 +136,8 @@ def _marks(finding: HeatmapFinding, corner: tuple[int, int]) -> Marks | None:
     if finding.outlined:
         marks = _marks_of_lesion(finding.outlined)
     elif finding.pair:
-        marks = Marks(regions=(("liver", finding.pair.liver), ("kidney", finding.pair.kidney)))
+        liver, kidney = (say("liver"), finding.pair.liver), (say("kidney"), finding.pair.kidney)
+        marks = Marks(regions=(liver, kidney))
     else:
         return None
     return marks.moved(lambda point: (point[0] - corner[0], point[1] - corner[1]))
@@ -155,44 +159,65 @@ def _labels(
     context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding, attention: bool
 ) -> Labels:
     remarks = [
-        f"Source: {place_of(finding.frame, inputs.headers)}.",
-        *(f"Model {one.name} {one.version}: {one.validation_status}." for one in _models(finding)),
-        INVESTIGATIONAL,
+        say("Source: {place}.", place=place_of(finding.frame, inputs.headers)),
+        *map(_standing, _models(finding)),
+        say(INVESTIGATIONAL),
     ]
     if attention:
-        remarks.insert(1, "Dashed: where the model looked, not the border of the lesion.")
+        remarks.insert(1, say("Dashed: where the model looked, not the border of the lesion."))
     if finding.outlined:
         remarks[1:1] = [
             *_whose_place(finding.outlined),
-            "White: the border as the model draws it. Cyan: where it is measured.",
+            say("White: the border as the model draws it. Cyan: where it is measured."),
         ]
     if finding.pair:
         remarks[1:1] = [
-            "Squares: around places given by an operator. No model judges if they show liver "
-            "parenchyma and renal cortex.",
-            "Fitted on biopsies: the share of liver cells with fat, which is more than a fat "
-            "fraction of MRI (PDFF).",
+            say(
+                "Squares: around places given by an operator. No model judges if they show liver "
+                "parenchyma and renal cortex."
+            ),
+            say(
+                "Fitted on biopsies: the share of liver cells with fat, which is more than a fat "
+                "fraction of MRI (PDFF)."
+            ),
         ]
     if finding.signed:
-        remarks.insert(1, "Red raises the model's result, blue lowers it.")
+        remarks.insert(1, say("Red raises the model's result, blue lowers it."))
     if context.version > 1:
-        remarks.insert(0, f"Version {context.version}; it replaces earlier results.")
+        version = say("Version {version}; it replaces earlier results.", version=context.version)
+        remarks.insert(0, version)
     return Labels(
-        warning=WARNING.upper(),
+        warning=say(WARNING).upper(),
         title=_title(finding),
         numbers=tuple(plain(line) for line in finding.caption),
         remarks=tuple(plain(line) for line in remarks),
-        scale_name="effect" if finding.signed else "attention",
+        scale_name=say("effect") if finding.signed else say("attention"),
+    )
+
+
+def _standing(model: ModelIdentity) -> str:
+    return say(
+        "Model {model} {version}: {standing}.",
+        model=model.name,
+        version=model.version,
+        standing=say(model.validation_status),
     )
 
 
 def _whose_place(lesion: OutlinedLesion) -> list[str]:
     """Who said where the lesion is, and which further frames show it."""
     if isinstance(lesion, PromptedLesion):
-        given = "Dashed box" if lesion.prompt.kind == "box" else "Amber crosses"
-        return [f"{given}: given by an operator. No model judges if it is a lesion."]
+        if lesion.prompt.kind == "box":
+            return [say("Dashed box: given by an operator. No model judges if it is a lesion.")]
+        return [say("Amber crosses: given by an operator. No model judges if it is a lesion.")]
     if isinstance(lesion, FoundLesion) and len(lesion.seen_in) > 1:
-        return [f"Outlined in {len(lesion.seen_in)} frames of this image; this one shows it best."]
+        return [
+            counted(
+                "Outlined in {n} frame of this image; this one shows it best.",
+                "Outlined in {n} frames of this image; this one shows it best.",
+                len(lesion.seen_in),
+            )
+        ]
     return []
 
 
@@ -217,12 +242,17 @@ def _outlines_attention(inputs: ResultInputs, finding: HeatmapFinding) -> bool:
 def _describe(dataset: Dataset, finding: HeatmapFinding) -> None:
     """What the picture is of, and how it came about."""
     frame, model = finding.frame, finding.model
-    dataset.ImageComments = plain("; ".join((WARNING, *finding.caption)), 10240)
-    dataset.DerivationDescription = plain(
-        f"{_title(finding)} of frame {frame.number} by {model.name} {model.version} "
-        f"({model.validation_status}), drawn over the B-mode region with the numbers burned in",
-        1024,
+    dataset.ImageComments = plain("; ".join((say(WARNING), *finding.caption)), 10240)
+    derived = say(
+        "{title} of frame {frame} by {model} {version} ({standing}), drawn over the B-mode region "
+        "with the numbers burned in",
+        title=_title(finding),
+        frame=frame.number,
+        model=model.name,
+        version=model.version,
+        standing=say(model.validation_status),
     )
+    dataset.DerivationDescription = plain(derived, 1024)
     derivations = [codes.CLASS_ACTIVATION] if finding.values is not None else []
     derivations += [codes.SEGMENTATION] if finding.outlined else []
     if derivations:

@@ -8,16 +8,17 @@ from itertools import groupby
 
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from workers.answer import counted, study_answer
+from workers.answer import study_answer
 from workers.findings import (
-    EXPLANATION,
     Abstention,
     HeatmapFinding,
     LesionFinding,
     OutlinedLesion,
     PromptedLesion,
     StudyFindings,
+    explained,
 )
+from workers.messages import counted, marked, say
 from workers.results.capture import (
     INVESTIGATIONAL,
     WARNING,
@@ -44,7 +45,7 @@ from workers.results.values import plain
 from workers.rounding import beside_threshold
 
 KIND = "summary"
-TITLE = "Liver ultrasound, AI summary"
+TITLE = marked("Liver ultrasound, AI summary")
 THUMBNAILS = 6
 ROWS = 8
 """Lesions in the table; a reader who needs more opens the report."""
@@ -53,7 +54,21 @@ LINES = 6
 """Of what was not answered, and of what was not analysed."""
 
 _LESION_MAPS = ("lesion attention", "prompted lesion")
-_SUBJECTS = {"lesion": "lesions", "fat": "liver fat", "study": "the study"}
+_SUBJECTS = {
+    "lesion": marked("Lesions"),
+    "fat": marked("Liver fat"),
+    "lesion size": marked("Lesion size"),
+    "study": marked("The study"),
+    "prompted lesion": marked("Prompted lesion"),
+    "malignancy": marked("Malignancy"),
+    "found malignancy": marked("Found malignancy"),
+    "liver check": marked("Liver check"),
+    "liver view": marked("Liver view"),
+    "hepatorenal index": marked("Hepatorenal index"),
+    "fat from the hepatorenal index": marked("Fat from the hepatorenal index"),
+}
+"""As a line begins with them; any other is named as it is."""
+
 _MALIGNANT = "malignant"
 
 
@@ -68,15 +83,16 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         uid=series_uid(uid),
         offset=6,
         modality="US",
-        description="AI liver ultrasound summary, not reviewed",
+        description=say("AI liver ultrasound summary, not reviewed"),
     )
     dataset.InstanceNumber = 1
     findings = inputs.findings
     picture = draw_sheet(blocks(context, inputs))
     describe_capture(dataset, picture)
     point_at(dataset, findings.frames, inputs.headers)
-    dataset.ImageComments = plain("; ".join((WARNING, *_answer(inputs))), 10240)
-    dataset.DerivationDescription = "Page drawn from the results of this run; the report has all"
+    dataset.ImageComments = plain("; ".join((say(WARNING), *_answer(inputs))), 10240)
+    derived = say("Page drawn from the results of this run; the report has all")
+    dataset.DerivationDescription = plain(derived, 1024)
     if findings.models:
         dataset.ContributingEquipmentSequence = contributing_equipment(findings.models)
     yield ResultObject(
@@ -87,7 +103,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
 def blocks(context: ResultContext, inputs: ResultInputs) -> Iterator[Block]:
     """What the page holds, from top to bottom."""
     findings = inputs.findings
-    yield Banner(WARNING.upper(), TITLE)
+    yield Banner(say(WARNING).upper(), say(TITLE))
     answer, *further = _answer(inputs)
     yield Words((answer,), large=True)
     yield Words(tuple(further))
@@ -96,14 +112,14 @@ def blocks(context: ResultContext, inputs: ResultInputs) -> Iterator[Block]:
     if lesions := (*findings.prompted, *findings.lesions):
         yield _table(inputs, lesions)
         if len(lesions) > ROWS:
-            yield Words((f"and {len(lesions) - ROWS} more, see the report",))
+            yield Words((_and_more(len(lesions) - ROWS),))
     yield from _nomogram(findings)
     yield from _fat(findings)
     if not_answered := _shortened(_not_answered(findings.abstentions)):
-        yield Words(not_answered, heading="Not answered")
+        yield Words(not_answered, heading=say("Not answered"))
     if left_out := _shortened(_left_out(findings)):
-        yield Words(left_out, heading="Not analysed")
-    yield Words(tuple(_standing(context, findings)), heading="About this result")
+        yield Words(left_out, heading=say("Not analysed"))
+    yield Words(tuple(_standing(context, findings)), heading=say("About this result"))
 
 
 def _answer(inputs: ResultInputs) -> tuple[str, ...]:
@@ -111,12 +127,16 @@ def _answer(inputs: ResultInputs) -> tuple[str, ...]:
     findings = inputs.findings
     answer = study_answer(findings)
     if answer is None:
-        return ("Lesions: not answered." if findings.frames else "Nothing could be analysed.",)
+        nothing = say("Nothing could be analysed.")
+        return (say("Lesions: not answered.") if findings.frames else nothing,)
     lines = [answer.sentences[0]]
     if answer.divided:
-        lines.append("The frames disagree: one that reaches the threshold decides.")
+        lines.append(say("The frames disagree: one that reaches the threshold decides."))
     beside = beside_threshold(answer.highest, answer.threshold)
-    lines.append(f"Highest probability {beside}, in {place_of(answer.frame, inputs.headers)}.")
+    place = place_of(answer.frame, inputs.headers)
+    lines.append(
+        say("Highest probability {probability}, in {place}.", probability=beside, place=place)
+    )
     return tuple(map(plain, lines))
 
 
@@ -135,13 +155,13 @@ def _thumbnails(inputs: ResultInputs) -> Iterator[Thumbnail]:
     for one in maps[:THUMBNAILS]:
         lesion = _lesion_of(one, findings)
         x0, y0, x1, y1 = one.window
-        place = place_of(one.frame, inputs.headers).capitalize()
+        place = place_of(one.frame, inputs.headers, begins=lesion is not None)
         yield Thumbnail(
             tissue=inputs.source_of(one.frame)[y0:y1, x0:x1],
             outline=[(x - x0, y - y0) for x, y in one.outline],
             dashed=not isinstance(lesion, OutlinedLesion),
             name=_name(lesion) if lesion else "",
-            caption=plain(place if lesion else f"Nearest to a lesion: {place.lower()}"),
+            caption=plain(place if lesion else say("Nearest to a lesion: {place}", place=place)),
         )
 
 
@@ -161,16 +181,19 @@ def _lesion_of(shown: HeatmapFinding, findings: StudyFindings) -> LesionFinding 
 def _table(inputs: ResultInputs, lesions: Sequence[LesionFinding]) -> Block:
     """One row a lesion: where, how large, and what each model says."""
     readers = dict.fromkeys(name for one in lesions for name in _malignancies(one))
-    heads = ("", "image", "size", "lesion", *(f"malignant,\n{_short(name)}" for name in readers))
+    heads = (
+        *("", say("image"), say("size"), say("lesion")),
+        *(say("malignant,\n{model}", model=_short(name)) for name in readers),
+    )
     rows = []
     for one in lesions[:ROWS]:
-        said = _malignancies(one)
+        said, suspected = _malignancies(one), one.probabilities.get("lesion")
         rows.append(
             (
                 _name(one),
                 plain(_place(inputs, one)),
-                one.diameters.words if one.diameters else "not measured",
-                _share(one.probabilities["lesion"]) if "lesion" in one.probabilities else "given",
+                one.diameters.words if one.diameters else say("not measured"),
+                _share(suspected) if suspected is not None else say("given"),
                 *(_share(said.get(name, math.nan)) for name in readers),
             )
         )
@@ -181,7 +204,9 @@ def _place(inputs: ResultInputs, lesion: LesionFinding) -> str:
     """Series and image, and the frame of a loop: '2/7 f12'."""
     frame = lesion.frame
     image = "/".join(number or "-" for number in numbers_of(frame, inputs.headers))
-    return f"{image} f{frame.number}" if frame.number_of_frames > 1 else image
+    if frame.number_of_frames > 1:
+        return say("{image} f{frame}", image=image, frame=frame.number)
+    return image
 
 
 def _short(name: str) -> str:
@@ -205,13 +230,18 @@ def _nomogram(findings: StudyFindings) -> Iterator[Block]:
     for lesion in findings.outlined:
         for reading in lesion.readings:
             if reading.nomogram:
-                place = reading.conditions.get(_MALIGNANT, "")
+                p = _share(reading.probabilities[_MALIGNANT])
+                given = reading.conditions.get(_MALIGNANT, "")
                 lines = (
-                    f"Lesion {_name(lesion)}, {reading.model.name}: read the points of each line, "
-                    "add them up, read the probability below their sum.",
-                    f"Malignant {_share(reading.probabilities[_MALIGNANT])}: {place}.",
+                    say(
+                        "Lesion {lesion}, {model}: read the points of each line, add them up, read "
+                        "the probability below their sum.",
+                        lesion=_name(lesion),
+                        model=reading.model.name,
+                    ),
+                    say("Malignant {probability}: {condition}.", probability=p, condition=given),
                 )
-                yield Words(tuple(map(plain, lines)), heading="Image and clinical factors")
+                yield Words(tuple(map(plain, lines)), heading=say("Image and clinical factors"))
                 yield Rulers(reading.nomogram)
                 return
 
@@ -219,31 +249,42 @@ def _nomogram(findings: StudyFindings) -> Iterator[Block]:
 def _fat(findings: StudyFindings) -> Iterator[Block]:
     """Each estimate on its own scale: they are not of the same kind, and never averaged."""
     if (renal := findings.hepatorenal) is not None:
-        lines = [f"Index {renal.index:.2f}, liver over kidney, where an operator pointed."]
+        heading = say("Hepatorenal index")
+        index = say(
+            "Index {index:.2f}, liver over kidney, where an operator pointed.", index=renal.index
+        )
         if renal.fat is None or renal.p_5 is None or renal.p_10 is None:
-            yield Words(tuple(lines), heading="Hepatorenal index")
+            yield Words((index,), heading=heading)
         else:
             fat, low, high = renal.fat
-            lines += [
-                f"{fat:.0f}% of liver cells with fat, in 4 of 5 patients {low:.0f} to {high:.0f}%.",
-                _at_least(renal.p_5.value, renal.p_10.value),
-            ]
-            yield Words(tuple(lines), heading="Hepatorenal index")
+            cells = say(
+                "{fat:.0f}% of liver cells with fat, in 4 of 5 patients {low:.0f} to {high:.0f}%.",
+                fat=fat,
+                low=low,
+                high=high,
+            )
+            likely = _at_least(renal.p_5.value, renal.p_10.value)
+            yield Words((index, cells, likely), heading=heading)
             yield _percent(fat, (low, high))
     several = findings.fat
     if several is not None and math.isfinite(several.fat_percent):
-        views = ", ".join(several.views) or "no known view"
+        views = ", ".join(map(say, several.views)) or say("no known view")
+        name, standing = several.model.name, say(several.model.validation_status)
         lines = [
-            f"Fat fraction {several.fat_percent:.0f}%, from {views}.",
+            say("Fat fraction {fat:.0f}%, from {views}.", fat=several.fat_percent, views=views),
             _at_least(several.p_5, several.p_10),
-            f"{several.model.name}: {several.model.validation_status}.",
+            say("{model}: {standing}.", model=name, standing=standing),
         ]
-        yield Words(tuple(map(plain, lines)), heading="Liver fat from several views")
+        yield Words(tuple(map(plain, lines)), heading=say("Liver fat from several views"))
         yield _percent(several.fat_percent, None)
 
 
 def _at_least(p_5: float, p_10: float) -> str:
-    return f"Probability of 5% or more: {_share(p_5)}, of 10% or more: {_share(p_10)}."
+    return say(
+        "Probability of 5% or more: {p_5}, of 10% or more: {p_10}.",
+        p_5=_share(p_5),
+        p_10=_share(p_10),
+    )
 
 
 def _percent(value: float, interval: tuple[float, float] | None) -> Scale:
@@ -257,9 +298,21 @@ def _not_answered(abstentions: Sequence[Abstention]) -> Iterator[str]:
     ordered = sorted(abstentions, key=lambda one: (one.subject, one.reason))
     for (subject, reason), own in groupby(ordered, key=lambda one: (one.subject, one.reason)):
         often = len(list(own))
-        times = f" ({often} times)" if often > 1 else ""
-        name = _SUBJECTS.get(subject, subject)
-        yield plain(f"{name[:1].upper()}{name[1:]}: {EXPLANATION[reason]}{times}.")
+        why = {"subject": _subject(subject), "reason": explained(reason)}
+        yield plain(
+            say("{subject}: {reason}.", **why)
+            if often == 1
+            else counted(
+                "{subject}: {reason} ({n} time).",
+                "{subject}: {reason} ({n} times).",
+                often,
+                **why,
+            )
+        )
+
+
+def _subject(name: str) -> str:
+    return say(_SUBJECTS[name]) if name in _SUBJECTS else f"{name[:1].upper()}{name[1:]}"
 
 
 def _left_out(findings: StudyFindings) -> Iterator[str]:
@@ -270,25 +323,38 @@ def _left_out(findings: StudyFindings) -> Iterator[str]:
     }
     for reason, own in sorted(reasons.items(), key=lambda row: -len(row[1])):
         frames = sum(one.number is not None for one in own)
-        of_frames = f"{counted(frames, 'frame')} of " if frames else ""
-        objects = counted(len({one.sop_instance_uid for one in own}), "object")
-        yield plain(f"{of_frames}{objects}: {EXPLANATION[reason]}.")
+        of = counted("{n} frame", "{n} frames", frames)
+        objects = len({one.sop_instance_uid for one in own})
+        counts = (
+            counted("{frames} of {n} object", "{frames} of {n} objects", objects, frames=of)
+            if frames
+            else counted("{n} object", "{n} objects", objects)
+        )
+        yield plain(say("{counts}: {reason}.", counts=counts, reason=explained(reason)))
 
 
 def _shortened(lines: Iterable[str]) -> tuple[str, ...]:
     every = tuple(lines)
     if len(every) <= LINES:
         return every
-    return (*every[: LINES - 1], f"and {len(every) - LINES + 1} more, see the report")
+    return (*every[: LINES - 1], _and_more(len(every) - LINES + 1))
+
+
+def _and_more(number: int) -> str:
+    return counted("and {n} more, see the report", "and {n} more, see the report", number)
 
 
 def _standing(context: ResultContext, findings: StudyFindings) -> Iterator[str]:
     for model in findings.models:
-        yield plain(f"{model.name} {model.version}: {model.validation_status}.")
+        named, standing = f"{model.name} {model.version}", say(model.validation_status)
+        yield plain(say("{model}: {standing}.", model=named, standing=standing))
     if findings.lesions or findings.prompted:
-        yield plain(f"Malignant: {findings.conditions.get(_MALIGNANT, 'if it is a lesion')}.")
-    yield INVESTIGATIONAL
-    version = f"Version {context.version}"
+        given = findings.conditions.get(_MALIGNANT, say("if it is a lesion"))
+        yield plain(say("Malignant: {condition}.", condition=given))
+    yield say(INVESTIGATIONAL)
     if context.version > 1:
-        version += "; it replaces earlier results"
-    yield plain(f"{version}. Run {context.run_id} of {context.node_name}.")
+        version = say("Version {version}; it replaces earlier results.", version=context.version)
+    else:
+        version = say("Version {version}.", version=context.version)
+    run = say("Run {run} of {node}.", run=context.run_id, node=context.node_name)
+    yield plain(f"{version} {run}")

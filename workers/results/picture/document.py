@@ -16,6 +16,7 @@ from reportlab.pdfbase.pdfmetrics import registerFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
+from workers.messages import say
 from workers.results.picture.lettering import Font, font
 from workers.results.picture.page import AMBER, GREY, WHITE
 from workers.results.picture.sheet import (
@@ -87,7 +88,8 @@ def _drawn(blocks: Iterable[Block]) -> list[tuple[int, int, list[_Mark]]]:
 def _end(canvas: Canvas, title: str, number: int) -> None:
     face = font(round(0.75 * SIZE))
     foot = A4[1] / _POINTS - MARGIN
-    _text((MARGIN, foot), f"{title}, page {number}", GREY, face, "ls", canvas, 0)
+    words = say("{title}, page {n}", title=title, n=number)
+    _text((MARGIN, foot), words, GREY, face, "ls", canvas, 0)
     canvas.showPage()
 
 

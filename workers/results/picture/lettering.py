@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from unicodedata import bidirectional
 
 from PIL import ImageFont
 
@@ -13,11 +14,7 @@ Font = ImageFont.FreeTypeFont
 @cache
 def font(size: int, bold: bool = False) -> Font:
     """DejaVu Sans of ``size`` pixels."""
-    import matplotlib
-
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(_path(bold), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def wrap(text: str, face: Font, width: float) -> list[str]:
@@ -31,3 +28,30 @@ def wrap(text: str, face: Font, width: float) -> list[str]:
             word = word[:-1]
         lines.append(word)
     return lines
+
+
+def lacks(text: str) -> str:
+    """The characters of ``text`` that cannot be drawn, each once: those without a glyph, and those
+    written from right to left."""
+    drawn = _glyphs()
+    return "".join(
+        one
+        for one in sorted(set(text) - {"\n"})
+        if one not in drawn or bidirectional(one) in ("R", "AL")
+    )
+
+
+def _path(bold: bool) -> Path:
+    import matplotlib
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
+
+
+@cache
+def _glyphs() -> frozenset[str]:
+    """The characters that both faces have."""
+    from matplotlib.ft2font import FT2Font
+
+    regular, bold = (FT2Font(str(_path(bold))).get_charmap() for bold in (False, True))
+    return frozenset(map(chr, regular.keys() & bold.keys()))

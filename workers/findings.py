@@ -18,6 +18,7 @@ from workers.prompt import Point as Point
 from workers.prompt import Prompt as Prompt
 from workers.reasons import EXPLANATION as EXPLANATION
 from workers.reasons import Reason as Reason
+from workers.reasons import explained as explained
 
 
 @dataclass(frozen=True)

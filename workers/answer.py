@@ -13,7 +13,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from workers import messages
 from workers.findings import Bounded, FoundLesion, FrameRef, OutlinedLesion, StudyFindings
+from workers.messages import say
 from workers.rounding import beside_threshold
 
 
@@ -56,41 +58,60 @@ class StudyAnswer:
         return tuple(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
-        frames, images = counted(self.frames, "frame"), counted(self.images, "image")
+        of_frames = messages.counted("of {n} frame", "of {n} frames", self.frames)
+        of_images = messages.counted("of {n} image", "of {n} images", self.images)
         if self.suspected:
-            yield (
-                f"Lesion suspected in {self.suspecting_frames} of {frames}, in "
-                f"{self.suspecting_images} of {images}."
+            yield say(
+                "Lesion suspected in {frames} {of_frames}, in {images} {of_images}.",
+                frames=self.suspecting_frames,
+                of_frames=of_frames,
+                images=self.suspecting_images,
+                of_images=of_images,
             )
         else:
-            yield f"No lesion suspected: none of {frames} of {images} reaches the threshold."
+            yield say(
+                "No lesion suspected: none {of_frames} {of_images} reaches the threshold.",
+                of_frames=of_frames,
+                of_images=of_images,
+            )
         if self.divided:
-            where = (
-                f" within {counted(self.divided_images, 'image')}" if self.divided_images else ""
+            yield f"{self._disagreement()} " + say(
+                "One that reaches the threshold decides for the study, for a sweep shows a lesion "
+                "in few of its frames; the more frames, the likelier one of them is wrong."
             )
-            yield (
-                f"The frames disagree{where}. One that reaches the threshold decides for the "
-                "study, for a sweep shows a lesion in few of its frames; the more frames, the "
-                "likelier one of them is wrong."
-            )
-        beside = beside_threshold(self.highest, self.threshold)
-        yield (
-            f"The highest probability is {beside}, of frame {self.frame.number} of "
-            f"{self.frame.sop_instance_uid}. It is that frame's; none was computed for the study."
+        yield say(
+            "The highest probability is {probability}, of frame {frame} of {image}. It is that "
+            "frame's; none was computed for the study.",
+            probability=beside_threshold(self.highest, self.threshold),
+            frame=self.frame.number,
+            image=self.frame.sop_instance_uid,
         )
         if self.suspected:
-            findings = counted(self.outlined + self.attended, "finding")
-            yield (
-                f"{findings}: {self.outlined} outlined and measured, {self.attended} only where "
-                "the detector looked."
+            yield messages.counted(
+                "{n} finding: {outlined} outlined and measured, {attended} only where the detector "
+                "looked.",
+                "{n} findings: {outlined} outlined and measured, {attended} only where the "
+                "detector looked.",
+                self.outlined + self.attended,
+                outlined=self.outlined,
+                attended=self.attended,
             )
         if self.linked:
-            yield "Outlines that overlap from frame to frame of an image are one finding."
+            yield say("Outlines that overlap from frame to frame of an image are one finding.")
         if self.images_with_findings > 1:
-            yield (
+            yield say(
                 "Findings of different images were not merged: images have no position relative to "
                 "each other, so one lesion may stand here more than once."
             )
+
+    def _disagreement(self) -> str:
+        if not self.divided_images:
+            return say("The frames disagree.")
+        return messages.counted(
+            "The frames disagree within {n} image.",
+            "The frames disagree within {n} images.",
+            self.divided_images,
+        )
 
 
 def study_answer(findings: StudyFindings) -> StudyAnswer | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.frame.seen import Seen
+from workers.messages import say
 from workers.prompt import Point as Point
 from workers.prompt import Prompt as Prompt
 from workers.reasons import EXPLANATION as EXPLANATION
@@ -102,9 +103,9 @@ class Diameters:
     def words(self) -> str:
         """Both, in mm where the frame is calibrated, else in pixels."""
         if self.long_mm is not None and self.short_mm is not None:
-            return f"{self.long_mm:.0f} x {self.short_mm:.0f} mm"
-        lengths = [math.dist(*axis) for axis in (self.long_axis, self.short_axis)]
-        return f"{lengths[0]:.0f} x {lengths[1]:.0f} pixels"
+            return say("{long:.0f} x {short:.0f} mm", long=self.long_mm, short=self.short_mm)
+        long, short = math.dist(*self.long_axis), math.dist(*self.short_axis)
+        return say("{long:.0f} x {short:.0f} pixels", long=long, short=short)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from workers.clinical import read_factors
 from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason, StudyFindings
 from workers.frames import StoredInstance, read, read_asked, select
 from workers.key import result_key, result_settings
-from workers.messages import speaking
+from workers.messages import say, speaking
 from workers.messages.table import read_language
 from workers.results import ResultContext, ResultObject, build, encode
 from workers.results.sources import read_headers
@@ -235,9 +235,18 @@ def _refuse_another(result: Result | None, built: ResultObject, content: bytes) 
 
 def _taken_back(prompts: Iterable[tracking.Prompt]) -> Iterator[str]:
     for one in prompts:
-        if one.taken_back_at is not None:
-            what = "no index" if one.kind == "hepatorenal" else "no outline"
-            yield f"An operator took prompt {one.id} back: {what} of it stands any more."
+        if one.taken_back_at is None:
+            continue
+        if one.kind == "hepatorenal":
+            yield say(
+                "An operator took prompt {prompt} back: no index of it stands any more.",
+                prompt=one.id,
+            )
+        else:
+            yield say(
+                "An operator took prompt {prompt} back: no outline of it stands any more.",
+                prompt=one.id,
+            )
 
 
 def _decode(

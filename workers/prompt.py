@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workers.messages import counted, say
+
 Point = tuple[float, float]
 
 
@@ -33,7 +35,8 @@ class Prompt:
     def __str__(self) -> str:
         parts = [f"{x:g}, {y:g}" for x, y in self.points]
         if self.kind == "box":
-            return f"box from {' to '.join(parts)}"
+            return say("box from {start} to {end}", start=parts[0], end=parts[1])
         if self.kind == "hepatorenal":
-            return "liver at {}; kidney at {}".format(*parts)
-        return f"{'click' if len(parts) == 1 else 'clicks'} at {'; '.join(parts)}"
+            return say("liver at {liver}; kidney at {kidney}", liver=parts[0], kidney=parts[1])
+        places = "; ".join(parts)
+        return counted("click at {places}", "clicks at {places}", len(parts), places=places)

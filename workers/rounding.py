@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workers.messages import say
+
 _MOST = 12
 
 
@@ -21,4 +23,6 @@ def decimals(p: float, threshold: float | None, least: int) -> int:
 def beside_threshold(p: float, threshold: float) -> str:
     """Both in per cent, so that it shows on which side p lies."""
     digits = decimals(p, threshold, 0)
-    return f"{p:.{digits}%} (threshold {threshold:.{digits}%})"
+    return say(
+        "{p} (threshold {threshold})", p=f"{p:.{digits}%}", threshold=f"{threshold:.{digits}%}"
+    )

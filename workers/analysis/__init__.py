@@ -43,6 +43,7 @@ from workers.findings import (
     Reason,
     StudyFindings,
 )
+from workers.messages import say
 from workers.stages import Stages
 
 __all__ = [
@@ -108,7 +109,8 @@ def analyse(
             with stages.stage(name):
                 pathway.read(batch)
     if refused and not used:
-        abstentions.append(Abstention("study", Reason.NOT_LIVER, f"of {len(refused)} frames none"))
+        none = say("of {frames} frames none", frames=len(refused))
+        abstentions.append(Abstention("study", Reason.NOT_LIVER, none))
     elif not used:
         abstentions.append(Abstention("study", Reason.NO_FRAMES))
     notes: list[str] = []

@@ -18,6 +18,7 @@ from workers.findings import (
     HeatmapFinding,
     Reason,
 )
+from workers.messages import marked, say
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,28 @@ class FatPathway:
                 values=reading.cam,
                 window=(left + x0, top + y0, left + x1, top + y1),
                 signed=True,
-                caption=(
-                    f"View: {reading.view or 'unknown'}" + read.named * ", named by a model",
-                    f"This frame: fat {reading.fat_percent:.0f} %, "
-                    f"P(fat >= 5 %) {reading.p_5:.0%}, P(>= 10 %) {reading.p_10:.0%}",
-                    f"Study: fat {finding.fat_percent:.0f} %, "
-                    f"P(fat >= 5 %) {finding.p_5:.0%}, P(>= 10 %) {finding.p_10:.0%}",
-                ),
+                caption=_caption(read, finding),
                 model=self.model,
             )
         return list(shown.values())[: self._key_frames]
+
+
+def _caption(read: _Read, study: FatFinding) -> tuple[str, ...]:
+    frame = read.reading
+    view = say(frame.view or marked("unknown"))
+    by_model = say("View: {view}, named by a model", view=view)
+    return (
+        by_model if read.named else say("View: {view}", view=view),
+        say(
+            "This frame: fat {fat:.0f} %, P(fat >= 5 %) {p_5:.0%}, P(>= 10 %) {p_10:.0%}",
+            fat=frame.fat_percent,
+            p_5=frame.p_5,
+            p_10=frame.p_10,
+        ),
+        say(
+            "Study: fat {fat:.0f} %, P(fat >= 5 %) {p_5:.0%}, P(>= 10 %) {p_10:.0%}",
+            fat=study.fat_percent,
+            p_5=study.p_5,
+            p_10=study.p_10,
+        ),
+    )

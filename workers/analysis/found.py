@@ -15,8 +15,6 @@ from models.errors import BundleError
 from models.images import Window
 from models.lesion import clicks
 from models.lesion.proposals import (
-    MOST,
-    SMALLEST,
     Proposal,
     Proposals,
     is_same,
@@ -37,6 +35,7 @@ from workers.findings import (
     Reason,
     RegionReading,
 )
+from workers.messages import marked, say
 from workers.rounding import beside_threshold
 from workers.stages import Stages
 
@@ -46,13 +45,10 @@ STAGE = "outline"
 _SYSTEM = "frame.fan_liver"
 _THRESHOLD = 0.5  # where the card has none
 _FIGURES = (
-    ("mass_dice", "masses without any click: Dice", "of their mean shape"),
-    ("lesion_recall", "masses found", ""),
-    ("false_findings_per_normal_image", "false findings per normal image", ""),
+    ("mass_dice", marked("masses without any click: Dice"), marked("of their mean shape")),
+    ("lesion_recall", marked("masses found"), ""),
+    ("false_findings_per_normal_image", marked("false findings per normal image"), ""),
 )
-_OF_FRAME = "of the frame as a whole, not of the outline"
-TOO_SMALL = f"smaller than {SMALLEST:.1%} of the fan, as good as no outlined mass of the public set"
-TOO_MANY = f"beyond the {MOST} that the detector attended to most in their frame"
 
 
 def check_maps_masses(bundle: Bundle) -> None:
@@ -185,7 +181,7 @@ class Finder:
         if not proposals.kept:
             detail = beside_threshold(proposals.highest, self._masses.threshold)
             if proposals.small:
-                detail = f"those that do are too small: {proposals.small}"
+                detail = say("those that do are too small: {parts}", parts=proposals.small)
             return replace(nothing, reason=Reason.NOT_OUTLINED, detail=detail)
         outlined: list[tuple[Proposal, Outline]] = []
         places = [clicks.Prompt(box=proposal.box) for proposal in proposals.kept]
@@ -196,7 +192,7 @@ class Finder:
             ):
                 outlined.append((proposal, outline))
         if not outlined:
-            detail = "in a box that was proposed"
+            detail = say("in a box that was proposed")
             return replace(nothing, reason=Reason.NOTHING_OUTLINED, detail=detail)
         whole = None if liver is None else _in_source(suspected.frame, liver)
         sightings = [self._sighting(suspected, *one, whole) for one in outlined]
@@ -219,6 +215,7 @@ class Finder:
         frame = suspected.frame
         left, top = frame.window[:2]
         x0, y0, x1, y1 = (round(value, 1) for value in proposal.box)
+        of_frame = say("of the frame as a whole, not of the outline")
         lesion = FoundLesion(
             tracking_id="",
             frame=frame.ref,
@@ -234,7 +231,7 @@ class Finder:
             area_mm2=outline.area_mm2,
             outlined_by=self._outliner.model,
             conditions={
-                label: "; ".join(filter(None, (_OF_FRAME, said)))
+                label: "; ".join(filter(None, (of_frame, said)))
                 for label, said in suspected.conditions.items()
             },
             box=((x0 + left, y0 + top), (x1 + left, y1 + top)),
@@ -250,7 +247,7 @@ class Finder:
         """The joint system's own, beside the detector's and never mixed with it."""
         if not outline.probabilities or not outline.are_numbers:
             return ()
-        place = f"in a box that {self._masses.model.name} gave, not an operator"
+        place = say("in a box that {model} gave, not an operator", model=self._masses.model.name)
         conditions = {
             label: f"{self._outliner.condition(label)}; {place}" for label in outline.probabilities
         }

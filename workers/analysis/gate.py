@@ -20,6 +20,7 @@ from models.images import Window
 from workers.analysis.loaded import identity
 from workers.analysis.seen import seen_by
 from workers.findings import Dropped, Frame, FrameRef, Prompt, Reason
+from workers.messages import say
 
 SUBJECT = "liver check"
 _SYSTEM = "frame.gate"
@@ -44,7 +45,7 @@ class FrameGate:
                 passed.append(replace(frame, seen=seen))
             else:
                 ref = frame.ref
-                why = Dropped(ref.sop_instance_uid, ref.number, Reason.NOT_LIVER, str(verdict))
+                why = Dropped(ref.sop_instance_uid, ref.number, Reason.NOT_LIVER, _words(verdict))
                 refused.append(why)
         return passed, refused
 
@@ -56,9 +57,11 @@ class FrameGate:
             ((_, _, verdict),) = self._judged([frame])
         if verdict.is_liver:
             return None
-        return (
-            f"Prompt {prompt.id} points at a frame that does not look like a liver ({verdict}); it "
-            "was read because an operator asked for it."
+        return say(
+            "Prompt {prompt} points at a frame that does not look like a liver ({score}); it was "
+            "read because an operator asked for it.",
+            prompt=prompt.id,
+            score=_words(verdict),
         )
 
     def _judged(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Seen, Any]]:
@@ -66,6 +69,14 @@ class FrameGate:
         seen = seen_by(self._gate.features, frames)
         verdicts = self._gate.of_features(np.stack([one.pooled for one in seen]))
         return zip(frames, seen, verdicts, strict=True)
+
+
+def _words(verdict: Any) -> str:
+    return say(
+        "score {score:.2f}, a liver has at most {limit:.2f}",
+        score=verdict.score,
+        limit=verdict.limit,
+    )
 
 
 def check_gate(bundle: Bundle) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.fat.squares import Box, SquaresReading, Unfit, read_squares
-from workers.analysis.loaded import identity
+from workers.analysis.loaded import figure_words, identity
 from workers.analysis.pathway import Conclusion, at_prompt
 from workers.findings import (
     Abstention,
@@ -25,6 +25,7 @@ from workers.findings import (
     Reason,
     RegionPair,
 )
+from workers.messages import counted, marked, say
 
 SUBJECT = "hepatorenal index"
 FAT_SUBJECT = "fat from the hepatorenal index"
@@ -39,10 +40,11 @@ _REASONS = {
     Unfit.SATURATED: Reason.REGION_SATURATED,
 }
 _FIGURES = (
-    ("fat_percent", "spearman", "fat against biopsy: Spearman correlation"),
-    ("p_5", "auc", "5 % or more: AUC"),
-    ("p_10", "auc", "10 % or more: AUC"),
+    ("fat_percent", "spearman", marked("fat against biopsy: Spearman correlation")),
+    ("p_5", "auc", marked("5 % or more: AUC")),
+    ("p_10", "auc", marked("10 % or more: AUC")),
 )
+_REGIONS = {"liver": marked("the liver region"), "kidney": marked("the kidney region")}
 
 
 def check_reads_indices(bundle: Bundle) -> None:
@@ -107,7 +109,12 @@ class HepatorenalPathway:
         )
         if not known:
             low, high = self._system.curve.known
-            detail = f"index {estimate.index:.2f}, fitted on {low:.2f} to {high:.2f}"
+            detail = say(
+                "index {index:.2f}, fitted on {low:.2f} to {high:.2f}",
+                index=estimate.index,
+                low=low,
+                high=high,
+            )
             self._abstentions.append(Abstention(FAT_SUBJECT, Reason.BEYOND_FITTED, detail))
         return Conclusion(
             hepatorenal=finding,
@@ -120,12 +127,18 @@ def beside(mine: HepatorenalFinding | None, other: FatFinding | None) -> tuple[s
     """What a reader must know who finds two estimates of fat in one report."""
     if mine is None or mine.fat is None or other is None:
         return ()
-    return (
+    words = say(
         "Two estimates of liver fat stand beside each other; they are on different scales and are "
-        f"never averaged. From the hepatorenal index: {mine.fat.value:.0f} % of liver cells, "
-        f"{mine.model.name}, {mine.model.validation_status}. From several views: "
-        f"{other.fat_percent:.0f} %, {other.model.name}, {other.model.validation_status}.",
+        "never averaged. From the hepatorenal index: {cells:.0f} % of liver cells, {index_model}, "
+        "{index_standing}. From several views: {fat:.0f} %, {view_model}, {view_standing}.",
+        cells=mine.fat.value,
+        index_model=mine.model.name,
+        index_standing=say(mine.model.validation_status),
+        fat=other.fat_percent,
+        view_model=other.model.name,
+        view_standing=say(other.model.validation_status),
     )
+    return (words,)
 
 
 def _corners(box: Box, left: int, top: int) -> tuple[Point, Point]:
@@ -134,11 +147,12 @@ def _corners(box: Box, left: int, top: int) -> tuple[Point, Point]:
 
 
 def _detail(reading: SquaresReading) -> str:
-    if reading.reason is Unfit.OUTSIDE:
-        return f"the {reading.organ} region, a square around the place, reaches out of it"
     if reading.reason is Unfit.APART:
-        return f"{abs(reading.depth_gap):.0%} of the image's depth"
-    return f"the {reading.organ} region" if reading.organ else ""
+        return say("{share:.0%} of the image's depth", share=abs(reading.depth_gap))
+    region = say(_REGIONS.get(reading.organ, ""))
+    if reading.reason is Unfit.OUTSIDE:
+        return say("{region}, a square around the place, reaches out of it", region=region)
+    return region
 
 
 def _capture(
@@ -157,20 +171,34 @@ def _capture(
 
 
 def _numbers(pair: RegionPair, finding: HepatorenalFinding) -> Iterator[str]:
-    yield (
-        f"Prompt {pair.prompt.id}: index {pair.index:.2f} "
-        f"(liver {pair.liver_level:.0f} over kidney {pair.kidney_level:.0f})"
+    yield say(
+        "Prompt {prompt}: index {index:.2f} (liver {liver:.0f} over kidney {kidney:.0f})",
+        prompt=pair.prompt.id,
+        index=pair.index,
+        liver=pair.liver_level,
+        kidney=pair.kidney_level,
     )
-    if len(finding.pairs) > 1:
-        yield f"Study: index {finding.index:.2f}, the median of {len(finding.pairs)} pairs"
+    if (pairs := len(finding.pairs)) > 1:
+        yield counted(
+            "Study: index {index:.2f}, the median of {n} pair",
+            "Study: index {index:.2f}, the median of {n} pairs",
+            pairs,
+            index=finding.index,
+        )
     if finding.fat is None or finding.p_5 is None or finding.p_10 is None:
-        yield "Fat: not answered, the index lies beyond those that the model was fitted on"
+        yield say("Fat: not answered, the index lies beyond those that the model was fitted on")
         return
     fat, low, high = finding.fat
-    yield f"Liver cells with fat: {fat:.0f} % (4 of 5 patients: {low:.0f} to {high:.0f} %)"
-    yield (
-        f"Probability of 5 % or more: {100 * finding.p_5.value:.0f} %, "
-        f"of 10 % or more: {100 * finding.p_10.value:.0f} %"
+    yield say(
+        "Liver cells with fat: {fat:.0f} % (4 of 5 patients: {low:.0f} to {high:.0f} %)",
+        fat=fat,
+        low=low,
+        high=high,
+    )
+    yield say(
+        "Probability of 5 % or more: {p_5:.0f} %, of 10 % or more: {p_10:.0f} %",
+        p_5=100 * finding.p_5.value,
+        p_10=100 * finding.p_10.value,
     )
 
 
@@ -179,7 +207,6 @@ def _figures(bundle: Bundle) -> Iterator[str]:
     the patches it was measured on had been multiplied by the index."""
     for label, key, title in _FIGURES:
         if figure := bundle.card.get("figures", {}).get(label, {}).get(key):
-            low, high = figure["interval_95"]
-            yield f"{title} {figure['value']:.2f} ({low:.2f} to {high:.2f})"
+            yield figure_words(title, figure)
     if patients := bundle.card.get("data", {}).get("patients"):
-        yield f"{patients} patients"
+        yield counted("{n} patient", "{n} patients", patients)

@@ -12,15 +12,8 @@ from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.images import Window
-from workers.analysis.found import (
-    SIZE,
-    TOO_MANY,
-    TOO_SMALL,
-    Finder,
-    Look,
-    Sighting,
-    Suspected,
-)
+from models.lesion.proposals import MOST, SMALLEST
+from workers.analysis.found import SIZE, Finder, Look, Sighting, Suspected
 from workers.analysis.loaded import identity
 from workers.analysis.outline import attended_region
 from workers.analysis.outlining import reading_in_words, size_in_words
@@ -45,9 +38,10 @@ from workers.findings import (
     OutlinedLesion,
     Reason,
 )
+from workers.messages import counted, say
 from workers.rounding import beside_threshold
 
-_GIVEN = {"malignant": IF_A_LESION}
+_NAME = "lesion "
 
 
 def _nowhere() -> None:
@@ -105,10 +99,7 @@ class LesionPathway:
         }
         calibrated = bundle.card.get("calibration", {})
         self._conditions = {
-            label: "; ".join(
-                filter(None, (_GIVEN.get(label), EQUAL_PRIOR if label in calibrated else ""))
-            )
-            for label in self._thresholds
+            label: _condition(label, label in calibrated) for label in self._thresholds
         }
         self._reads: dict[str, list[_Read]] = {}  # by image
         self._tracks: dict[str, Tracks] = {}
@@ -146,24 +137,24 @@ class LesionPathway:
 
     def conclude(self) -> Conclusion:
         reads = [read for of_image in self._reads.values() for read in of_image]
-        counted = [read for read in reads if read.counts]
-        left_out = len(reads) - len(counted)
+        numbers = [read for read in reads if read.counts]
+        left_out = len(reads) - len(numbers)
         abstentions = [*not_counted("lesion", Reason.NO_NUMBER, left_out, reads)]
-        if not counted:
+        if not numbers:
             return Conclusion(abstentions=tuple(abstentions), thresholds=self._thresholds)
         ranked = sorted(self._suspicions(), key=lambda one: one.rank)
         lesions: list[LesionFinding] = []
         for number, suspicion in enumerate(ranked, start=1):
-            lesion, unanswered = self._finding(suspicion, f"lesion {number}")
+            lesion, unanswered = self._finding(suspicion, f"{_NAME}{number}")
             lesions.append(lesion)
             abstentions += unanswered
         shown = [
             self._heatmap(suspicion.read, lesion)
             for suspicion, lesion in zip(ranked, lesions, strict=True)
-        ] or [self._heatmap(max(counted, key=lambda read: read.probabilities["lesion"]), None)]
+        ] or [self._heatmap(max(numbers, key=lambda read: read.probabilities["lesion"]), None)]
         return Conclusion(
             readings=tuple(
-                FrameReading(read.frame, read.probabilities, read.bounds) for read in counted
+                FrameReading(read.frame, read.probabilities, read.bounds) for read in numbers
             ),
             lesions=tuple(lesions),
             heatmaps=tuple(shown[: self._key_frames]),
@@ -209,23 +200,38 @@ class LesionPathway:
 
     def _notes(self) -> Iterator[str]:
         """What the map of masses shows and nobody followed."""
-        for count, why in (
-            (sum(look.small for look in self._looks.values()), TOO_SMALL),
-            (sum(look.further for look in self._looks.values()), TOO_MANY),
-        ):
-            if count:
-                parts = "1 part" if count == 1 else f"{count} parts"
-                yield f"Of the map of masses not followed: {parts}, {why}."
+        if small := sum(look.small for look in self._looks.values()):
+            yield counted(
+                "Of the map of masses not followed: {n} part, smaller than {share:.1%} of the fan, "
+                "as good as no outlined mass of the public set.",
+                "Of the map of masses not followed: {n} parts, smaller than {share:.1%} of the "
+                "fan, as good as no outlined mass of the public set.",
+                small,
+                share=SMALLEST,
+            )
+        if further := sum(look.further for look in self._looks.values()):
+            yield counted(
+                "Of the map of masses not followed: {n} part, beyond the {most} that the detector "
+                "attended to most in their frame.",
+                "Of the map of masses not followed: {n} parts, beyond the {most} that the detector "
+                "attended to most in their frame.",
+                further,
+                most=MOST,
+            )
 
     def _heatmap(self, read: _Read, lesion: LesionFinding | None) -> HeatmapFinding:
-        verdict = "suspected" if lesion is not None else "not suspected"
-        caption = [f"Lesion {verdict}: {self._beside_threshold(read, 'lesion')}"]
+        numbers = self._beside_threshold(read, "lesion")
+        if lesion is None:
+            caption = [say("Lesion not suspected: {numbers}", numbers=numbers)]
+        else:
+            caption = [say("Lesion suspected: {numbers}", numbers=numbers)]
         if lesion is not None and "malignant" in read.probabilities:
             numbers = self._beside_threshold(read, "malignant")
-            caption.append(f"Malignant, {_GIVEN['malignant']}: {numbers}")
+            caption.append(say("Malignant, if it is a lesion: {numbers}", numbers=numbers))
         outlined = lesion if isinstance(lesion, OutlinedLesion) else None
         if outlined is not None:
-            caption.append(f"{outlined.tracking_id.capitalize()}: {size_in_words(outlined)}")
+            number, size = outlined.tracking_id.removeprefix(_NAME), size_in_words(outlined)
+            caption.append(say("Lesion {number}: {size}", number=number, size=size))
             caption += [reading_in_words(reading) for reading in outlined.readings]
         return HeatmapFinding(
             frame=read.frame,
@@ -243,3 +249,9 @@ class LesionPathway:
         said = beside_threshold(read.probabilities[label], self._thresholds[label])
         interval = interval_words(read.bounds, label)
         return f"{said}; {interval}" if interval else said
+
+
+def _condition(label: str, calibrated: bool) -> str:
+    """What a label's probability takes for granted."""
+    given = [say(IF_A_LESION)] if label == "malignant" else []
+    return "; ".join([*given, *[say(EQUAL_PRIOR)] * calibrated])

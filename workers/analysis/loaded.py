@@ -14,10 +14,15 @@ from models.registry import load_bundle, open_system
 from node.errors import StorageError
 from node.settings import Analysis
 from workers.findings import ModelIdentity
+from workers.messages import marked, say
 
 log = logging.getLogger(__name__)
 
-_HEADLINES = {"auc": "AUC", "spearman": "Spearman correlation"}
+_HEADLINES = {"auc": marked("AUC"), "spearman": marked("Spearman correlation")}
+
+
+FROM_GEOMETRY = marked("from image geometry alone")
+"""What a figure's baseline often is."""
 
 
 def choose_device(wanted: str) -> str:
@@ -89,19 +94,30 @@ def identity(bundle: Bundle) -> ModelIdentity:
 def card_figures(bundle: Bundle, wanted: Sequence[tuple[str, str, str]]) -> str:
     """One line of figures of a card, each with its interval and beside its baseline.
 
-    wanted : name in the card, what it is, and what its baseline is.
+    wanted : name in the card, what it is, and what its baseline is; both are said here.
     """
     parts = []
     figures = bundle.card.get("figures", {})
     for name, title, rival in wanted:
         if name in figures:
-            low, high = figures[name]["interval_95"]
-            text = f"{title} {figures[name]['value']:.2f} ({low:.2f} to {high:.2f})"
+            text = figure_words(title, figures[name])
             baselines = figures.get("baseline", {})
             if baseline := baselines.get(name) or figures.get(f"{name}_geometry_only"):
-                text += f", {rival} {baseline['value']:.2f}"
+                text += f", {say(rival)} {baseline['value']:.2f}"
             parts.append(text)
     return "; ".join(parts)
+
+
+def figure_words(title: str, figure: Mapping[str, Any]) -> str:
+    """A figure of a card with its interval."""
+    low, high = figure["interval_95"]
+    return say(
+        "{title} {value:.2f} ({low:.2f} to {high:.2f})",
+        title=say(title),
+        value=figure["value"],
+        low=low,
+        high=high,
+    )
 
 
 def _figures(bundle: Bundle) -> str:
@@ -114,9 +130,8 @@ def _figures(bundle: Bundle) -> str:
         for key, title in _HEADLINES.items():
             figure = row.get(key) if isinstance(row, Mapping) else None
             if isinstance(figure, Mapping):
-                low, high = figure["interval_95"]
-                text = f"{label}: {title} {figure['value']:.2f} ({low:.2f} to {high:.2f})"
+                text = f"{say(label)}: {figure_words(title, figure)}"
                 if baseline := row.get(f"{key}_geometry_only"):
-                    text += f", from image geometry alone {baseline['value']:.2f}"
+                    text += f", {say(FROM_GEOMETRY)} {baseline['value']:.2f}"
                 parts.append(text)
     return "; ".join(parts)

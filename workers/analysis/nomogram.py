@@ -9,6 +9,7 @@ from models.evaluation.nomogram import MOST, Nomogram
 from models.lesion.clinical import ClinicalModel
 from models.lesion.nomogram import nomogram_of
 from workers.findings import Ruler
+from workers.messages import say
 
 _TENTHS = tuple((tenth / 10, f"{tenth * MOST / 10:.0f}") for tenth in range(11))
 _PROBABILITIES = (0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
@@ -32,27 +33,25 @@ def rulers(
         return ()
     image = math.log(image_probability / (1.0 - image_probability))
     values = [image, *(factors.get(name, of.mean) for name, of in model.factors.items())]
-    told = [f"{image_probability:.2f}"]
-    told += [_told(name, factors) for name in model.factors]
-    drawn, total = [Ruler("points", _TENTHS)], 0.0
+    told = [f"{image_probability:.2f}", *(_told(name, factors) for name in model.factors)]
+    drawn, total = [Ruler(say("points"), _TENTHS)], 0.0
     for scale, value, said in zip(nomogram.scales, values, told, strict=True):
         points = nomogram.points(scale.name, value)
         total += points
+        ticks = {at: say(word) for at, word in scale.ticks}
         drawn.append(
             Ruler(
-                f"{scale.name}: {dict(scale.ticks).get(value, said)}",
-                tuple((nomogram.points(scale.name, at) / MOST, word) for at, word in scale.ticks),
-                points / MOST if said != _UNKNOWN else None,
+                f"{say(scale.name)}: {ticks.get(value, said) if said else say('not known')}",
+                tuple((nomogram.points(scale.name, at) / MOST, word) for at, word in ticks.items()),
+                points / MOST if said else None,
             )
         )
     return (*drawn, *_sum(nomogram, total))
 
 
-_UNKNOWN = "not known"
-
-
 def _told(name: str, factors: Mapping[str, float]) -> str:
-    return f"{factors[name]:.0f}" if name in factors else _UNKNOWN
+    """'' where it is not known."""
+    return f"{factors[name]:.0f}" if name in factors else ""
 
 
 def _sum(nomogram: Nomogram, total: float) -> tuple[Ruler, Ruler]:
@@ -62,9 +61,9 @@ def _sum(nomogram: Nomogram, total: float) -> tuple[Ruler, Ruler]:
     end = sums[-1]
     found = [(nomogram.total_at(p) / end, f"{p:g}") for p in _PROBABILITIES]
     return (
-        Ruler("total points", tuple((n / end, str(n)) for n in sums), total / end),
+        Ruler(say("total points"), tuple((n / end, str(n)) for n in sums), total / end),
         Ruler(
-            f"probability of {nomogram.outcome}",
+            say("probability of {outcome}", outcome=say(nomogram.outcome)),
             tuple((place, word) for place, word in found if 0 <= place <= 1),
             total / end,
         ),

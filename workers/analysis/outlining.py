@@ -16,17 +16,18 @@ from models.images.contours import mask_outline
 from models.lesion import clicks
 from models.lesion.region import Box
 from workers.analysis.diameters import diameters
-from workers.analysis.loaded import card_figures, identity
+from workers.analysis.loaded import FROM_GEOMETRY, card_figures, identity
 from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION, bounded, in_brackets
 from workers.findings import Bounded, Diameters, Frame, OutlinedLesion, Point, RegionReading
+from workers.messages import marked, say
 
 _SYSTEM = "lesion.joint"
 _TOLERANCE = 0.7  # pixels that the outline's corners may leave out
 _AROUND = 5.0
 _FIGURES = (
-    ("mass_jaccard_box", "outline in a box: Jaccard", "of an ellipse in that box"),
-    ("mass_jaccard_click", "outline at one click: Jaccard", "of a disc there"),
-    ("malignancy_auc", "malignant, in a box: AUC", "from image geometry alone"),
+    ("mass_jaccard_box", marked("outline in a box: Jaccard"), marked("of an ellipse in that box")),
+    ("mass_jaccard_click", marked("outline at one click: Jaccard"), marked("of a disc there")),
+    ("malignancy_auc", marked("malignant, in a box: AUC"), FROM_GEOMETRY),
 )
 
 
@@ -102,7 +103,7 @@ class Outliner:
 
     def condition(self, label: str) -> str:
         """What the probability of a label takes for granted."""
-        return "; ".join([IF_A_LESION, *[EQUAL_PRIOR] * (label in self._calibrated)])
+        return "; ".join([say(IF_A_LESION), *[say(EQUAL_PRIOR)] * (label in self._calibrated)])
 
 
 def size_in_words(lesion: OutlinedLesion) -> str:
@@ -110,13 +111,13 @@ def size_in_words(lesion: OutlinedLesion) -> str:
     measured = lesion.diameters
     assert measured is not None
     if lesion.area_mm2 is None:
-        return f"{measured.words}, not calibrated: no mm"
-    return f"{measured.words}, area {lesion.area_mm2 / 100:.1f} cm2"
+        return say("{size}, not calibrated: no mm", size=measured.words)
+    return say("{size}, area {area:.1f} cm2", size=measured.words, area=lesion.area_mm2 / 100)
 
 
 def reading_in_words(reading: RegionReading) -> str:
     said = ", ".join(
-        f"{label} {p:.0%}{in_brackets(reading.bounds, label)}"
+        f"{say(label)} {p:.0%}{in_brackets(reading.bounds, label)}"
         for label, p in reading.probabilities.items()
     )
     return f"{reading.model.name}: {said}"

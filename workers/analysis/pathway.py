@@ -22,9 +22,10 @@ from workers.findings import (
     PromptedLesion,
     Reason,
 )
+from workers.messages import marked, say
 
-IF_A_LESION = "if it is a lesion"
-EQUAL_PRIOR = "calibrated as if both answers were equally frequent"
+IF_A_LESION = marked("if it is a lesion")
+EQUAL_PRIOR = marked("calibrated as if both answers were equally frequent")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def not_counted(subject: str, reason: Reason, count: int, of: Sized) -> tuple[Ab
     """The abstention from ``count`` of the frames read; none when every frame counted."""
     if not count:
         return ()
-    return (Abstention(subject, reason, f"{count} of {len(of)} frames did not count"),)
+    detail = say("{count} of {all} frames did not count", count=count, all=len(of))
+    return (Abstention(subject, reason, detail),)
 
 
 def bounded(reading: Any) -> dict[str, Bounded]:
@@ -85,7 +87,7 @@ def interval_words(bounds: Mapping[str, Bounded], label: str) -> str:
     if label not in bounds:
         return ""
     _, low, high = bounds[label]
-    return f"interval of the calibration {100 * low:.0f}-{100 * high:.0f}%"
+    return say("interval of the calibration {low:.0f}-{high:.0f}%", low=100 * low, high=100 * high)
 
 
 def in_brackets(bounds: Mapping[str, Bounded], label: str) -> str:
@@ -96,10 +98,20 @@ def in_brackets(bounds: Mapping[str, Bounded], label: str) -> str:
 
 def at_prompt(subject: str, reason: Reason, prompt: Prompt, detail: str = "") -> Abstention:
     """The abstention from what a prompt asks for."""
-    where = f"prompt {prompt.id}, frame {prompt.number} of {prompt.sop_instance_uid}"
+    where = say(
+        "prompt {prompt}, frame {frame} of {image}",
+        prompt=prompt.id,
+        frame=prompt.number,
+        image=prompt.sop_instance_uid,
+    )
     return Abstention(subject, reason, f"{where}: {detail}" if detail else where)
 
 
 def in_frame(frame: FrameRef, detail: str) -> str:
     """A detail of an abstention, with the frame that it is about."""
-    return f"frame {frame.number} of {frame.sop_instance_uid}: {detail}"
+    return say(
+        "frame {frame} of {image}: {detail}",
+        frame=frame.number,
+        image=frame.sop_instance_uid,
+        detail=detail,
+    )

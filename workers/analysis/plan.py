@@ -23,6 +23,7 @@ from workers.analysis.prompted import PromptedPathway
 from workers.analysis.regions import READERS
 from workers.analysis.view import SUBJECT as LIVER_VIEW
 from workers.findings import Abstention, Reason
+from workers.messages import say
 from workers.stages import Stages
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class Opener:
                     return make(self.models.system(bundle), bundle)
         except ModelError as error:
             log.error("%s", error)
-        detail = f"bundle {self.settings.bundles[name]}: see `hepanode doctor`"
+        detail = say("bundle {name}: see `hepanode doctor`", name=self.settings.bundles[name])
         subject = subject or _SUBJECTS.get(name, name)
         self.abstentions.append(Abstention(subject, Reason.MODEL_UNAVAILABLE, detail))
         return None

@@ -13,7 +13,7 @@ from models.bundle import Bundle
 from models.lesion import clicks
 from models.lesion.region import Box, Region
 from workers.analysis.outlining import Outliner, reading_in_words, size_in_words, surroundings
-from workers.analysis.pathway import IF_A_LESION, Conclusion, at_prompt, in_brackets
+from workers.analysis.pathway import Conclusion, at_prompt, in_brackets
 from workers.analysis.regions import RegionReader
 from workers.findings import (
     Abstention,
@@ -25,6 +25,7 @@ from workers.findings import (
     Reason,
     RegionReading,
 )
+from workers.messages import say
 
 SUBJECT = "prompted lesion"
 
@@ -131,14 +132,19 @@ class PromptedPathway:
 
 
 def _capture(lesion: PromptedLesion, region: tuple[int, int, int, int]) -> HeatmapFinding:
-    numbers = [f"Prompt {lesion.prompt.id}: {size_in_words(lesion)}"]
+    size = size_in_words(lesion)
+    numbers = [say("Prompt {prompt}: {size}", prompt=lesion.prompt.id, size=size)]
     numbers += [
-        f"{label.capitalize()}, {IF_A_LESION}: {p:.0%}{in_brackets(lesion.bounds, label)}"
+        say(
+            "{label}, if it is a lesion: {numbers}",
+            label=say(label.capitalize()),
+            numbers=f"{p:.0%}{in_brackets(lesion.bounds, label)}",
+        )
         for label, p in lesion.probabilities.items()
     ]
     numbers += [reading_in_words(reading) for reading in lesion.readings]
     if lesion.prompt.kind != "box":
-        numbers.append("Malignancy: not answered at a click; a box is needed")
+        numbers.append(say("Malignancy: not answered at a click; a box is needed"))
     return HeatmapFinding(
         frame=lesion.frame,
         kind=SUBJECT,

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.lesion.region import Region
-from workers.analysis.loaded import card_figures, identity
+from workers.analysis.loaded import FROM_GEOMETRY, card_figures, identity
 from workers.analysis.nomogram import rulers
 from workers.analysis.pathway import EQUAL_PRIOR, IF_A_LESION
 from workers.findings import Bounded, ModelIdentity, RegionReading
+from workers.messages import marked, say
 
 _FIGURES = (
-    ("malignancy_auc_LB_in_a_rough_box", "malignant, in a box as a user draws it: AUC", ""),
-    ("malignancy_auc", "in an expert's outline: AUC", "from image geometry alone"),
+    ("malignancy_auc_LB_in_a_rough_box", marked("malignant, in a box as a user draws it: AUC"), ""),
+    ("malignancy_auc", marked("in an expert's outline: AUC"), FROM_GEOMETRY),
 )
 _CLASS_FIGURES = (
-    ("accuracy_in_a_rough_box", "accuracy in a box as a user draws it", ""),
-    ("balanced_accuracy", "balanced accuracy in an expert's box", "from image geometry alone"),
-    ("malignancy_auc_in_a_rough_box", "malignant among lesions, in a rough box: AUC", ""),
+    ("accuracy_in_a_rough_box", marked("accuracy in a box as a user draws it"), ""),
+    ("balanced_accuracy", marked("balanced accuracy in an expert's box"), FROM_GEOMETRY),
+    ("malignancy_auc_in_a_rough_box", marked("malignant among lesions, in a rough box: AUC"), ""),
 )
-_PLACE = "read in the box of the model's outline"
+_PLACE = marked("read in the box of the model's outline")
 
 
 def _check(bundle: Bundle, system: str, name: str) -> None:
@@ -55,18 +56,17 @@ class MalignancyReader:
 
     def read(self, region: Region) -> RegionReading | None:
         (said,) = self._system.read([[region]], [self._factors])
-        condition = [IF_A_LESION, _PLACE]
+        condition = [say(IF_A_LESION), say(_PLACE)]
         if self._calibrated:
-            condition.insert(1, EQUAL_PRIOR)
+            condition.insert(1, say(EQUAL_PRIOR))
         if not said.backgrounds:
-            condition.append("no liver beside the lesion could be read")
+            condition.append(say("no liver beside the lesion could be read"))
         if said.model == "LBC":
-            known = ", ".join(
-                name for name in self._system.clinical.factors if name in self._factors
-            )
-            condition.append(f"clinical factors: {known or 'none known'}")
+            known = _listed(name for name in self._system.clinical.factors if name in self._factors)
+            known = known or say("none known")
+            condition.append(say("clinical factors: {names}", names=known))
             if said.left_out:
-                condition.append(f"taken as average: {', '.join(said.left_out)}")
+                condition.append(say("taken as average: {names}", names=_listed(said.left_out)))
         reading = _reading(self.model, {"malignant": said.probability}, condition)
         if reading is not None and said.interval is not None:
             sure = Bounded(said.probability, *said.interval)
@@ -89,9 +89,9 @@ class ClassReader:
     def read(self, region: Region) -> RegionReading | None:
         (said,) = self._system.read([region])
         condition = [
-            "if it is one of the model's classes, all equally frequent",
-            "calibrated in an expert's box" if self._calibrated else "not calibrated",
-            _PLACE,
+            say("if it is one of the model's classes, all equally frequent"),
+            say("calibrated in an expert's box") if self._calibrated else say("not calibrated"),
+            say(_PLACE),
         ]
         return _reading(self.model, dict(said.probabilities), condition)
 
@@ -107,6 +107,10 @@ def factors_of(bundle: Bundle | None, known: Mapping[str, float]) -> dict[str, f
     """Those of a patient's clinical factors that a bundle's model LBC takes."""
     taken = bundle.card.get("clinical", {}).get("factors", {}) if bundle else {}
     return {name: value for name, value in known.items() if name in taken}
+
+
+def _listed(factors: Iterable[str]) -> str:
+    return ", ".join(map(say, factors))
 
 
 def _reading(

@@ -16,6 +16,7 @@ from models.errors import BundleError
 from workers.analysis.loaded import identity
 from workers.analysis.seen import seen_by
 from workers.findings import Frame
+from workers.messages import say
 
 SUBJECT = "liver view"
 _SYSTEM = "frame.view"
@@ -45,20 +46,25 @@ class FrameViews:
         """What the report says of it; nothing where DICOM named every view."""
         if not self._asked:
             return ()
-        return (
-            f"DICOM names no view of {self._asked} of the frames. {self._model()} named that of "
-            f"{self._named}; of the other {self._asked - self._named} it is not known.",
+        words = say(
+            "DICOM names no view of {asked} of the frames. {model} {version} ({standing}) named "
+            "that of {named}; of the other {others} it is not known.",
+            asked=self._asked,
+            model=self.model.name,
+            version=self.model.version,
+            standing=say(self.model.validation_status),
+            named=self._named,
+            others=self._asked - self._named,
         )
-
-    def _model(self) -> str:
-        return f"{self.model.name} {self.model.version} ({self.model.validation_status})"
+        return (words,)
 
     def _told(self, frame: Frame, reading: Any) -> Frame:
         if reading.view is None:
             return frame
         self._named += 1
         probability = reading.probabilities[reading.view]
-        note = f"named by {self._model()}, probability {probability:.2f}"
+        model = f"{self.model.name} {self.model.version} ({self.model.validation_status})"
+        note = f"named by {model}, probability {probability:.2f}"
         both = "; ".join(filter(None, (frame.view_note, note)))
         return replace(frame, view=reading.view, view_note=both, view_by_model=True)
 

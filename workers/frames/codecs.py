@@ -21,6 +21,7 @@ from workers.findings import Reason
 from workers.frames.codestream import codestream_size
 from workers.frames.header import Header
 from workers.frames.layout import Layout
+from workers.messages import say
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,22 @@ def _check(codestream: bytes, layout: Layout, limit: int) -> None:
     size = codestream_size(codestream)
     if size.decoded_bytes > limit:
         raise FrameError(
-            f"the codestream would decode to {size.decoded_bytes >> 20} MiB, "
-            f"the limit is {limit >> 20} MiB",
+            say(
+                "the codestream would decode to {size} MiB, the limit is {limit} MiB",
+                size=size.decoded_bytes >> 20,
+                limit=limit >> 20,
+            ),
             Reason.TOO_LARGE,
         )
     told = (layout.columns, layout.rows, layout.samples)
     coded = (size.columns, size.rows, size.samples)
     if told != coded:
         raise FrameError(
-            "columns, rows and samples are {} x {} x {} in the header, {} x {} x {} in the "
-            "codestream".format(*told, *coded),
+            say(
+                "columns, rows and samples are {told} in the header, {coded} in the codestream",
+                told=" x ".join(map(str, told)),
+                coded=" x ".join(map(str, coded)),
+            ),
             Reason.UNREADABLE,
         )
 
@@ -82,7 +89,8 @@ def _jpeg(syntax: str, codestream: bytes, layout: Layout) -> Samples:
     """libjpeg-turbo by simplejpeg, 8 bits; a damaged or truncated stream is an error."""
     size = codestream_size(codestream)
     if size.precision != 8:
-        raise FrameError(f"JPEG with {size.precision} bits", Reason.UNSUPPORTED_CODEC)
+        words = say("JPEG with {bits} bits", bits=size.precision)
+        raise FrameError(words, Reason.UNSUPPORTED_CODEC)
     if size.samples == 1:
         values = simplejpeg.decode_jpeg(codestream, "GRAY", strict=True)
         return Samples(values[..., 0], layout.photometric)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from workers.messages import say
+
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 """Start of frame markers of ITU-T T.81 B.1.1.3 and of JPEG-LS (T.87 C.1.1)."""
 
@@ -37,8 +39,8 @@ def codestream_size(data: bytes) -> CodestreamSize:
         if start >= 0:
             return _jpeg_2000(data, start)
     except (struct.error, IndexError):
-        raise ValueError("the codestream ends within its header") from None
-    raise ValueError("no JPEG or JPEG 2000 codestream")
+        raise ValueError(say("the codestream ends within its header")) from None
+    raise ValueError(say("no JPEG or JPEG 2000 codestream"))
 
 
 def _jpeg(data: bytes) -> CodestreamSize:
@@ -46,7 +48,7 @@ def _jpeg(data: bytes) -> CodestreamSize:
     at = 2
     while True:
         if data[at] != 0xFF:
-            raise ValueError("the JPEG header is damaged")
+            raise ValueError(say("the JPEG header is damaged"))
         marker = data[at + 1]
         if marker == 0xFF or marker in _STANDALONE:
             at += 1 if marker == 0xFF else 2
@@ -63,7 +65,7 @@ def _jpeg(data: bytes) -> CodestreamSize:
                 colour = "RGB"
             return CodestreamSize(rows, columns, samples, precision, colour)
         elif marker in (0xDA, 0xD9):
-            raise ValueError("the JPEG header has no start of frame")
+            raise ValueError(say("the JPEG header has no start of frame"))
         at += 2 + length
 
 

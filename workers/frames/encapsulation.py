@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from node.errors import FrameError
 from workers.findings import Reason
 from workers.frames.header import Header, PixelData, value
+from workers.messages import say
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _DELIMITER = b"\xfe\xff\xdd\xe0"
@@ -44,7 +45,7 @@ def fragments(stream: BinaryIO, pixel_data: PixelData) -> tuple[Fragment, list[F
             cut_off = True
             break
         if head[:4] != _ITEM:
-            raise FrameError("the encapsulated pixel data are not items", Reason.UNREADABLE)
+            raise FrameError(say("the encapsulated pixel data are not items"), Reason.UNREADABLE)
         (length,) = struct.unpack("<L", head[4:])
         if at + 8 + length > end:
             cut_off = True
@@ -53,8 +54,8 @@ def fragments(stream: BinaryIO, pixel_data: PixelData) -> tuple[Fragment, list[F
         at += 8 + length
     if len(found) < 2:
         if cut_off:
-            raise FrameError("the file ends within its first frame", Reason.UNDECODABLE)
-        raise FrameError("the encapsulated pixel data are empty", Reason.NO_PIXELS)
+            raise FrameError(say("the file ends within its first frame"), Reason.UNDECODABLE)
+        raise FrameError(say("the encapsulated pixel data are empty"), Reason.NO_PIXELS)
     return found[0], found[1:], cut_off
 
 

@@ -22,6 +22,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from node.errors import FrameError
 from workers.findings import Reason
 from workers.frames.stored import InstanceFile, storage_errors
+from workers.messages import say
 
 BAD_CONTENT = (
     InvalidDicomError,
@@ -154,11 +155,10 @@ def _parse(path: Path, stream: BinaryIO, limit: int) -> tuple[Header, BinaryIO]:
             syntax = value(dataset.file_meta, "TransferSyntaxUID")
         except BAD_CONTENT as error:
             # Messages of pydicom may quote values, and so the patient: only the kind is kept.
-            raise FrameError(
-                f"the header is not valid DICOM ({type(error).__name__})", Reason.UNREADABLE
-            ) from error
+            words = say("the header is not valid DICOM ({error})", error=type(error).__name__)
+            raise FrameError(words, Reason.UNREADABLE) from error
         if not syntax:
-            raise FrameError("the file names no transfer syntax", Reason.UNREADABLE)
+            raise FrameError(say("the file names no transfer syntax"), Reason.UNREADABLE)
         header = Header(
             dataset=dataset,
             transfer_syntax=str(syntax),
@@ -188,7 +188,7 @@ def _inflated(path: Path, stream: BinaryIO, limit: int) -> BinaryIO:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     body = inflater.decompress(stream.read(), limit)
     if inflater.unconsumed_tail:
-        raise FrameError("the inflated data set exceeds the limit", Reason.TOO_LARGE)
+        raise FrameError(say("the inflated data set exceeds the limit"), Reason.TOO_LARGE)
     # Same length, so the group length of the file meta stays true: the UID is padded with a null.
     old = str(DeflatedExplicitVRLittleEndian).encode()
     plain = str(ExplicitVRLittleEndian).encode().ljust(len(old), b"\0")

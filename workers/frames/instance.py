@@ -15,6 +15,7 @@ from workers.frames.codecs import NATIVE, VIDEO, check_supported
 from workers.frames.header import Header
 from workers.frames.layout import Layout, layout
 from workers.frames.regions import candidates
+from workers.messages import say
 
 ULTRASOUND = frozenset(
     {
@@ -79,25 +80,29 @@ def present(stream: BinaryIO, header: Header, said: Layout) -> tuple[Layout, str
     else:
         count = len(encapsulation.frames(stream, header, said.frames))
     if count == 0:
-        raise FrameError("the file ends within its first frame", Reason.UNDECODABLE)
+        raise FrameError(say("the file ends within its first frame"), Reason.UNDECODABLE)
     if count == said.frames:
         return said, ""
     return (
         replace(said, frames=min(count, said.frames)),
-        f"the header says {said.frames} frames, the file holds {count}",
+        say("the header says {said} frames, the file holds {held}", said=said.frames, held=count),
     )
 
 
 def _native_frames(header: Header, said: Layout) -> int:
     assert header.pixel_data is not None
     if header.pixel_data.length is None:
-        raise FrameError("native pixel data of undefined length", Reason.UNREADABLE)
+        raise FrameError(say("native pixel data of undefined length"), Reason.UNREADABLE)
     one, whole = said.native_bits, 8 * header.pixel_data.length
     surplus = whole - one * said.frames
     # Trailing padding is common, but more of it means that rows and columns are not the pixels'.
     if one > whole or (surplus > 0 and surplus % one > max(one // 50, 16)):
         raise FrameError(
-            f"{header.pixel_data.length} bytes of pixel data do not hold frames of {one // 8}",
+            say(
+                "{whole} bytes of pixel data do not hold frames of {one}",
+                whole=header.pixel_data.length,
+                one=one // 8,
+            ),
             Reason.UNREADABLE,
         )
     return min(8 * header.pixel_data.available, whole) // one

@@ -8,6 +8,7 @@ from typing import Any
 from node.errors import FrameError
 from workers.findings import Reason
 from workers.frames.header import Header, integer, value
+from workers.messages import say
 
 SAMPLES = {
     "MONOCHROME1": 1,
@@ -90,26 +91,39 @@ def layout(header: Header, limit: int) -> Layout:
         frames=frames or 0,
     )
     if found.frames < 1:
-        raise FrameError("Number of Frames is not a positive number", Reason.UNREADABLE)
+        raise FrameError(say("Number of Frames is not a positive number"), Reason.UNREADABLE)
     if photometric not in SAMPLES:
-        raise FrameError("unknown Photometric Interpretation", Reason.UNREADABLE)
+        raise FrameError(say("unknown Photometric Interpretation"), Reason.UNREADABLE)
     if found.samples != SAMPLES[photometric]:
-        raise FrameError(f"{found.samples} samples per pixel in {photometric}", Reason.UNREADABLE)
+        words = say(
+            "{samples} samples per pixel in {photometric}",
+            samples=found.samples,
+            photometric=photometric,
+        )
+        raise FrameError(words, Reason.UNREADABLE)
     if bits_allocated not in (1, 8, 16, 32) or not 1 <= found.bits_stored <= bits_allocated:
-        raise FrameError(
-            f"{found.bits_stored} of {bits_allocated} bits per sample", Reason.UNREADABLE
+        words = say(
+            "{stored} of {allocated} bits per sample",
+            stored=found.bits_stored,
+            allocated=bits_allocated,
         )
+        raise FrameError(words, Reason.UNREADABLE)
     if found.decoded_bytes > limit:
-        raise FrameError(
-            f"one frame of {found.columns} x {found.rows} pixels would have "
-            f"{found.decoded_bytes >> 20} MiB, the limit is {limit >> 20} MiB",
-            Reason.TOO_LARGE,
+        words = say(
+            "one frame of {columns} x {rows} pixels would have {size} MiB, the limit is {limit} "
+            "MiB",
+            columns=found.columns,
+            rows=found.rows,
+            size=found.decoded_bytes >> 20,
+            limit=limit >> 20,
         )
+        raise FrameError(words, Reason.TOO_LARGE)
     return found
 
 
 def _positive(header: Header, keyword: str) -> int:
     found = integer(header.dataset, keyword)
     if found is None or found < 1:
-        raise FrameError(f"{keyword} is missing or not a positive number", Reason.UNREADABLE)
+        words = say("{element} is missing or not a positive number", element=keyword)
+        raise FrameError(words, Reason.UNREADABLE)
     return found

@@ -23,6 +23,7 @@ from workers.frames.instance import present, usable_layout
 from workers.frames.layout import Layout
 from workers.frames.regions import Candidate, candidates
 from workers.frames.view import view
+from workers.messages import say
 
 SMALLEST_SIDE = 100
 """Pixels; the models see 240 x 345, and what is enlarged more than threefold shows no texture."""
@@ -72,7 +73,7 @@ def read(
             yield _dropped(ref, error)
         return
     for ref in refs[answered:]:
-        yield _dropped(ref, FrameError("the video ends before this frame"))
+        yield _dropped(ref, FrameError(say("the video ends before this frame")))
 
 
 def _dropped(ref: FrameRef, error: FrameError) -> Dropped:
@@ -119,7 +120,7 @@ def _first_line(error: BaseException) -> str:
 
 def _converted(samples: Samples, layout: Layout, conversion: Conversion) -> RGB:
     if samples.values.shape[:2] != (layout.rows, layout.columns):
-        raise FrameError("the decoded frame has another size", Reason.UNREADABLE)
+        raise FrameError(say("the decoded frame has another size"), Reason.UNREADABLE)
     return conversion.to_rgb(samples)
 
 
@@ -139,8 +140,9 @@ def _judged(
     if not listed:
         raise FrameError("", Reason.OUTSIDE_REGION)
     chosen, image, note = _best(source, listed)
-    if lit_share(image) < _DARKEST:
-        raise FrameError(f"{lit_share(image):.1%} of the pixels are visible", Reason.TOO_DARK)
+    if (share := lit_share(image)) < _DARKEST:
+        words = say("{share:.1%} of the pixels are visible", share=share)
+        raise FrameError(words, Reason.TOO_DARK)
     millimetres, why_not = spacing(chosen)
     return Frame(
         ref=ref,
@@ -161,10 +163,12 @@ def _best(source: RGB, listed: Sequence[Candidate]) -> tuple[Candidate, NDArray[
     """
     large = [candidate for candidate in listed if _shorter_side(candidate) >= SMALLEST_SIDE]
     if not large:
-        raise FrameError(
-            f"its shorter side has {_shorter_side(listed[0])} of at least {SMALLEST_SIDE} pixels",
-            Reason.TOO_SMALL,
+        words = say(
+            "its shorter side has {side} of at least {least} pixels",
+            side=_shorter_side(listed[0]),
+            least=SMALLEST_SIDE,
         )
+        raise FrameError(words, Reason.TOO_SMALL)
     grey: list[tuple[Candidate, NDArray[np.uint8]]] = []
     overlays: list[float] = []
     for candidate in large:
@@ -174,7 +178,8 @@ def _best(source: RGB, listed: Sequence[Candidate]) -> tuple[Candidate, NDArray[
         if overlays[-1] <= _COLOUR:
             grey.append((candidate, image))
     if not grey:
-        raise FrameError(f"colour over {min(overlays):.0%} of the image", Reason.DOPPLER)
+        words = say("colour over {share:.0%} of the image", share=min(overlays))
+        raise FrameError(words, Reason.DOPPLER)
     chosen, image = max(grey, key=lambda pair: int((pair[1] > LIT).sum()))
     several = f"{len(listed)} B-mode regions: the one with most grey echo was taken"
     return chosen, image, several if len(listed) > 1 else ""

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from node.errors import FrameError
 from workers.findings import Reason
 from workers.frames.header import integer, number, value
+from workers.messages import say
 
 Window = tuple[int, int, int, int]
 
@@ -152,9 +153,9 @@ def _why_not_grey(inside: list[Region], has_tissue: bool) -> tuple[str, Reason]:
     formats = {region.spatial_format for region in inside}
     types = {region.data_type for region in inside}
     if has_tissue or DataType.COLOUR_FLOW in types:
-        return "colour flow region", Reason.DOPPLER
+        return say("colour flow region"), Reason.DOPPLER
     if SpatialFormat.SPECTRAL in formats or types & {DataType.PW_SPECTRAL, DataType.CW_SPECTRAL}:
-        return "spectral Doppler region", Reason.DOPPLER
+        return say("spectral Doppler region"), Reason.DOPPLER
     if SpatialFormat.M_MODE in formats:
-        return "M-mode region", Reason.M_MODE
-    return "no ultrasound region is 2D tissue", Reason.NOT_B_MODE
+        return say("M-mode region"), Reason.M_MODE
+    return say("no ultrasound region is 2D tissue"), Reason.NOT_B_MODE

@@ -11,6 +11,7 @@ from workers.findings import Dropped, FrameRef, Reason
 from workers.frames.header import opened, quiet
 from workers.frames.instance import StoredInstance, present, usable_layout
 from workers.frames.sampling import evenly, quotas
+from workers.messages import say
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,23 @@ def select(instances: Sequence[StoredInstance], settings: Analysis) -> Selection
     ):
         frames += [loop.frame(index) for index in evenly(loop.present, given)]
         if given < loop.present:
-            detail = f"{loop.present - given} of {loop.present} frames not sampled"
-            if given < want:
-                detail += f": a study gives {settings.frames_per_study} frames at most"
+            most = settings.frames_per_study if given < want else None
+            detail = _not_sampled(loop.present - given, loop.present, most)
             dropped.append(Dropped(loop.sop_instance_uid, None, Reason.NOT_SAMPLED, detail))
     dropped.sort(key=lambda drop: (drop.sop_instance_uid, drop.reason, drop.detail))
     return Selection(tuple(frames), tuple(dropped))
+
+
+def _not_sampled(count: int, present: int, most: int | None) -> str:
+    """most : of a study, where that is why."""
+    if most is None:
+        return say("{count} of {all} frames not sampled", count=count, all=present)
+    return say(
+        "{count} of {all} frames not sampled: a study gives {most} frames at most",
+        count=count,
+        all=present,
+        most=most,
+    )
 
 
 def frame_of(instance: StoredInstance, number: int, settings: Analysis) -> FrameRef:
@@ -88,7 +100,8 @@ def frame_of(instance: StoredInstance, number: int, settings: Analysis) -> Frame
     """
     loop, _ = _inspect(instance, settings)
     if not 1 <= number <= loop.present:
-        raise FrameError(f"the file holds {loop.present} frames", Reason.UNDECODABLE)
+        words = say("the file holds {frames} frames", frames=loop.present)
+        raise FrameError(words, Reason.UNDECODABLE)
     return loop.frame(number - 1)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from node.errors import FrameError
 from workers.findings import Reason
+from workers.messages import say
 
 
 def frames(
@@ -31,7 +32,7 @@ def frames(
     try:
         with av.open(stream, mode="r") as container:
             if not container.streams.video:
-                raise FrameError("the stream holds no video", Reason.UNDECODABLE)
+                raise FrameError(say("the stream holds no video"), Reason.UNDECODABLE)
             video = container.streams.video[0]
             _check(video.codec_context.height, video.codec_context.width, rows, columns, limit)
             video.thread_type = "AUTO"
@@ -42,18 +43,30 @@ def frames(
                     if index == indices[-1]:
                         return
     except FFmpegError as error:
-        raise FrameError(f"video: {type(error).__name__}", Reason.UNDECODABLE) from error
+        words = say("video: {error}", error=type(error).__name__)
+        raise FrameError(words, Reason.UNDECODABLE) from error
 
 
 def _check(height: int, width: int, rows: int, columns: int, limit: int) -> None:
     if 3 * height * width > limit:
         raise FrameError(
-            f"the video has frames of {width} x {height} pixels: more than {limit >> 20} MiB",
+            say(
+                "the video has frames of {width} x {height} pixels: more than {limit} MiB",
+                width=width,
+                height=height,
+                limit=limit >> 20,
+            ),
             Reason.TOO_LARGE,
         )
     if (height, width) != (rows, columns):
         raise FrameError(
-            f"columns and rows are {columns} x {rows} in the header, {width} x {height} in the "
-            "video",
+            say(
+                "columns and rows are {columns} x {rows} in the header, {width} x {height} in the "
+                "video",
+                columns=columns,
+                rows=rows,
+                width=width,
+                height=height,
+            ),
             Reason.UNREADABLE,
         )

@@ -33,7 +33,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         uid=series_uid(uid),
         offset=11,
         modality="DOC",
-        description=say("AI liver ultrasound summary, PDF, not reviewed"),
+        description=say("AI liver ultrasound summary, PDF"),
     )
     dataset.InstanceNumber = 1
     dataset.ConversionType = "WSD"

@@ -69,15 +69,26 @@ def set_series(
     offset: int,
     modality: str,
     description: str,
+    unreviewed: bool = True,
 ) -> None:
     """General Series. ``offset``, 1 to 99, keeps the series of one version apart."""
     dataset.SeriesInstanceUID = uid
     dataset.SeriesNumber = SERIES_FROM + SERIES_OF_VERSION * context.version + offset
     dataset.Modality = modality
-    version = ""
+    end = not_reviewed() if unreviewed else ""
     if context.version > 1:
-        version = " " + plain(say("(version {version})", version=context.version))
-    dataset.SeriesDescription = plain(description, 64 - len(version)) + version
+        end += " " + plain(say("(version {version})", version=context.version))
+    dataset.SeriesDescription = ending(description, end)
+
+
+def not_reviewed() -> str:
+    """What every name of ours ends in, until somebody has looked."""
+    return ", " + plain(say("not reviewed"))
+
+
+def ending(name: str, end: str) -> str:
+    """Both in the 64 characters of a Long String (PS3.5 6.2): the name is cut, never its end."""
+    return plain(name, max(0, 64 - len(end))) + end[:64]
 
 
 def contributing_equipment(models: Iterable[ModelIdentity]) -> list[Dataset]:

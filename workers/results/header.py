@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from node.errors import ResultError
 from workers import values
-from workers.messages import say
+from workers.messages import say, spoken
 from workers.results.charset import UTF_8, of_terms
 
 TYPE_2 = (
@@ -125,7 +125,9 @@ class _Reader:
         return result
 
     def character_set_for(self, cleaned: dict[str, str]) -> tuple[str, ...]:
-        """The source's own terms, or UTF-8 when they cannot hold the texts."""
+        """The source's own terms, or UTF-8 when they cannot hold the texts, or ours."""
+        if not spoken().ascii:
+            return (UTF_8,)
         texts = (v for k, v in cleaned.items() if dictionary_VR(k) in _TEXT_VRS)
         if all(self.charset.can_write(text) for text in texts):
             return self.charset.terms

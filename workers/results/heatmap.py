@@ -56,7 +56,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             uid=place.series_instance_uid,
             offset=min(kinds.index(finding.kind) + 1, 5),
             modality="US",
-            description=say("{title}, not reviewed", title=_title(finding)),
+            description=_title(finding),
         )
         dataset.InstanceNumber = place.number
         picture = _picture(context, inputs, finding)

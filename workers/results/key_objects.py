@@ -33,7 +33,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         inputs,
         title=codes.OF_INTEREST,
         offset=12,
-        series_description=say("AI key frames, not reviewed"),
+        series_description=say("AI key frames"),
         description=say(
             "Key frames of the AI, and the heatmaps drawn on them. {warning}.",
             warning=say(WARNING),

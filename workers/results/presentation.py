@@ -21,14 +21,20 @@ from workers.results import header
 from workers.results.capture import WARNING
 from workers.results.content.outline import closed
 from workers.results.content.references import frame_numbers, sop_reference
-from workers.results.envelope import contributing_equipment, envelope, set_series
+from workers.results.envelope import (
+    contributing_equipment,
+    ending,
+    envelope,
+    not_reviewed,
+    set_series,
+)
 from workers.results.identity import object_uid, series_uid, tracking_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.values import plain
 
 KIND = "presentation"
 TITLE = marked("AI outlines of liver lesions")
-DESCRIPTION = marked("AI outlines of liver lesions, not reviewed")
+DESCRIPTION = marked("AI outlines of liver lesions")
 LAYER = "AI LESIONS"
 
 _YELLOW, _BLACK = (list(CIELabColor(*lab).value) for lab in ((90, 0, 80), (0, 0, 0)))
@@ -99,7 +105,7 @@ def _models(lesions: Sequence[LesionFinding]) -> list[ModelIdentity]:
 def _identify(dataset: Dataset) -> None:
     """Presentation State Identification (PS3.3 C.11.10)."""
     dataset.ContentLabel = LAYER
-    dataset.ContentDescription = plain(say(DESCRIPTION), 64)
+    dataset.ContentDescription = ending(say(DESCRIPTION), not_reviewed())
     dataset.ContentCreatorName = ""
     dataset.PresentationCreationDate = dataset.ContentDate
     dataset.PresentationCreationTime = dataset.ContentTime

@@ -49,4 +49,5 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
             for _, sop_class, uid in context.replaced
         ],
         evidence=context.replaced,
+        unreviewed=False,
     )

@@ -53,7 +53,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         uid=series,
         offset=9,
         modality="SR",
-        description=say("AI liver ultrasound report, not reviewed"),
+        description=say("AI liver ultrasound report"),
     )
     document.InstanceNumber = 1
     document.ReferencedPerformedProcedureStepSequence = []

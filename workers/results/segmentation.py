@@ -25,7 +25,13 @@ from workers.findings import FoundLesion, FrameRef, ModelIdentity, OutlinedLesio
 from workers.messages import marked, say
 from workers.results import codes, header
 from workers.results.content.references import by_instance, sop_reference
-from workers.results.envelope import contributing_equipment, envelope, set_series
+from workers.results.envelope import (
+    contributing_equipment,
+    ending,
+    envelope,
+    not_reviewed,
+    set_series,
+)
 from workers.results.header import TYPE_2
 from workers.results.identity import object_uid, series_uid, tracking_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
@@ -65,13 +71,13 @@ class _Part:
 _PROMPTED = _Origin(
     "prompted",
     8,
-    marked("AI segmentation at operator's prompt, not reviewed"),
+    marked("AI segmentation at operator's prompt"),
     SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
 )
 _FOUND = _Origin(
     "found",
     7,
-    marked("AI segmentation of a suspected lesion, not reviewed"),
+    marked("AI segmentation of a suspected lesion"),
     SegmentAlgorithmTypeValues.AUTOMATIC,
 )
 
@@ -183,7 +189,7 @@ def _masks(
         software_versions=context.software_version,
         device_serial_number=context.node_serial,
         content_label="LESION",
-        content_description=plain(say(origin.description), 64),
+        content_description=ending(say(origin.description), not_reviewed()),
         omit_empty_frames=False,
     )
     dimensions = uid("dimensions", made)  # highdicom draws one by chance

@@ -37,6 +37,7 @@ def select(
     description: str,
     references: Sequence[ContentItem],
     evidence: Sequence[Named],
+    unreviewed: bool = True,
 ) -> ResultObject:
     """The document of a result kind. title : of CID 7010. references : IMAGE and COMPOSITE items;
     evidence : what they point at, which is of this study."""
@@ -51,6 +52,7 @@ def select(
         offset=offset,
         modality="KO",
         description=series_description,
+        unreviewed=unreviewed,
     )
     dataset.InstanceNumber = 1
     dataset.ReferencedPerformedProcedureStepSequence = []

@@ -83,7 +83,7 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
         uid=series_uid(uid),
         offset=6,
         modality="US",
-        description=say("AI liver ultrasound summary, not reviewed"),
+        description=say("AI liver ultrasound summary"),
     )
     dataset.InstanceNumber = 1
     findings = inputs.findings

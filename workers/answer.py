@@ -13,9 +13,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from workers import messages
 from workers.findings import Bounded, FoundLesion, FrameRef, OutlinedLesion, StudyFindings
-from workers.messages import say
+from workers.messages import counted, say
 from workers.rounding import beside_threshold
 
 
@@ -58,8 +57,8 @@ class StudyAnswer:
         return tuple(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
-        of_frames = messages.counted("of {n} frame", "of {n} frames", self.frames)
-        of_images = messages.counted("of {n} image", "of {n} images", self.images)
+        of_frames = counted("of {n} frame", "of {n} frames", self.frames)
+        of_images = counted("of {n} image", "of {n} images", self.images)
         if self.suspected:
             yield say(
                 "Lesion suspected in {frames} {of_frames}, in {images} {of_images}.",
@@ -87,7 +86,7 @@ class StudyAnswer:
             image=self.frame.sop_instance_uid,
         )
         if self.suspected:
-            yield messages.counted(
+            yield counted(
                 "{n} finding: {outlined} outlined and measured, {attended} only where the detector "
                 "looked.",
                 "{n} findings: {outlined} outlined and measured, {attended} only where the "
@@ -107,7 +106,7 @@ class StudyAnswer:
     def _disagreement(self) -> str:
         if not self.divided_images:
             return say("The frames disagree.")
-        return messages.counted(
+        return counted(
             "The frames disagree within {n} image.",
             "The frames disagree within {n} images.",
             self.divided_images,
@@ -141,8 +140,3 @@ def study_answer(findings: StudyFindings) -> StudyAnswer | None:
         linked=sum(isinstance(one, FoundLesion) and len(one.seen_in) > 1 for one in lesions),
         images_with_findings=len({one.frame.sop_instance_uid for one in lesions}),
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 frame', '2 frames'."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.valuerep import PersonName
 
 from workers.answer import study_answer
 from workers.findings import (
@@ -28,6 +29,7 @@ from workers.results.capture import (
     point_at,
 )
 from workers.results.envelope import contributing_equipment, envelope, set_series
+from workers.results.header import SourceHeader
 from workers.results.identity import object_uid, series_uid
 from workers.results.objects import ResultContext, ResultInputs, ResultObject
 from workers.results.picture import (
@@ -41,6 +43,7 @@ from workers.results.picture import (
     Words,
     draw_sheet,
 )
+from workers.results.picture.lettering import lacks
 from workers.results.values import plain
 from workers.rounding import beside_threshold
 
@@ -70,6 +73,7 @@ _SUBJECTS = {
 """As a line begins with them; any other is named as it is."""
 
 _MALIGNANT = "malignant"
+_NAME = "%(family_name)s, %(given_name)s %(middle_name)s"
 
 
 def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject]:
@@ -104,6 +108,8 @@ def blocks(context: ResultContext, inputs: ResultInputs) -> Iterator[Block]:
     """What the page holds, from top to bottom."""
     findings = inputs.findings
     yield Banner(say(WARNING).upper(), say(TITLE))
+    if context.patient_name:
+        yield Words((_patient(inputs.source),))
     answer, *further = _answer(inputs)
     yield Words((answer,), large=True)
     yield Words(tuple(further))
@@ -120,6 +126,25 @@ def blocks(context: ResultContext, inputs: ResultInputs) -> Iterator[Block]:
     if left_out := _shortened(_left_out(findings)):
         yield Words(left_out, heading=say("Not analysed"))
     yield Words(tuple(_standing(context, findings)), heading=say("About this result"))
+
+
+def _patient(source: SourceHeader) -> str:
+    """Who every object of this run says it is of."""
+    name = PersonName(str(source.attributes.get("PatientName", "")))
+    born = str(source.attributes.get("PatientBirthDate", ""))
+    return say(
+        "Patient: {name}; ID {id}; born {date}",
+        name=_shown(name.formatted(_NAME).strip(", ")),
+        id=_shown(str(source.attributes.get("PatientID", ""))),
+        date="-".join((born[:4], born[4:6], born[6:])).strip("-") or say("not known"),
+    )
+
+
+def _shown(value: str) -> str:
+    """A name that the page would show in part might be another one's."""
+    if lacks(value):
+        return say("(in letters that this page cannot show)")
+    return value or say("not known")
 
 
 def _answer(inputs: ResultInputs) -> tuple[str, ...]:

@@ -115,14 +115,15 @@ def _page(image: Image.Image, colour_scale: _Scale | None, labels: Labels) -> Im
         text_width = page_width - 2 * size
     lines = _lines(labels, size, text_width - (2 * size if beside else 0))
     text_height = sum(height for _, _, _, height in lines) + size
-    top = 2 * size
+    bold, face = font(size, bold=True), font(size)
+    alone = bold.getlength(labels.warning) + face.getlength(labels.title) + 3 * size > page_width
+    top = 4 * size if alone else 2 * size
     page_height = top + (max(image.height, text_height) if beside else image.height + text_height)
 
     page = Image.new("RGB", (page_width, page_height), BACKGROUND)
     pen = ImageDraw.Draw(page)
-    middle = top // 2
-    pen.text((size, middle), labels.warning, AMBER, font(size, bold=True), anchor="lm")
-    pen.text((page_width - size, middle), labels.title, GREY, font(size), anchor="rm")
+    pen.text((size, size), labels.warning, AMBER, bold, anchor="lm")
+    pen.text((page_width - size, top - size), labels.title, GREY, face, anchor="rm")
     page.paste(image, (0, top))
     if colour_scale is not None:
         place = (image.width, top, image.height)

@@ -96,8 +96,11 @@ class Banner:
 
     def draw(self, sheet: Sheet) -> None:
         sheet.y = MARGIN + SIZE // 2
-        sheet.pen.text((MARGIN, sheet.y), self.warning, AMBER, font(SIZE, bold=True), anchor="lm")
-        sheet.pen.text((WIDTH - MARGIN, sheet.y), self.title, GREY, font(SIZE), anchor="rm")
+        face, bold = font(SIZE), font(SIZE, bold=True)
+        sheet.pen.text((MARGIN, sheet.y), self.warning, AMBER, bold, anchor="lm")
+        if bold.getlength(self.warning) + SIZE + face.getlength(self.title) > sheet.room:
+            sheet.y += _LINE
+        sheet.pen.text((WIDTH - MARGIN, sheet.y), self.title, GREY, face, anchor="rm")
         sheet.y += SIZE + _GAP // 2
 
 
@@ -149,7 +152,8 @@ class Thumbnails:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns as wide as their widest cell; a head may have two lines."""
+    """Columns as wide as their widest cell; a head may have two lines, and gets one for each word
+    where the columns would not fit otherwise."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -158,13 +162,10 @@ class Table:
         sheet.rule()
         face, bold = font(SIZE), font(SIZE, bold=True)
         heads = [head.split("\n") for head in self.heads]
-        widths = [
-            max(
-                *(face.getlength(line) for line in head),
-                *(bold.getlength(row[place]) for row in self.rows),
-            )
-            for place, head in enumerate(heads)
-        ]
+        widths = self._widths(heads)
+        if sum(widths) + SIZE * len(widths) > sheet.room:
+            heads = [head.split() or [""] for head in self.heads]
+            widths = self._widths(heads)
         between = min((sheet.room - sum(widths)) / len(widths), 2 * SIZE)
         lefts = [MARGIN + sum(widths[:place]) + between * place for place in range(len(widths))]
         lines = max(map(len, heads))
@@ -176,6 +177,16 @@ class Table:
             for left, cell in zip(lefts, row, strict=True):
                 sheet.pen.text((left, sheet.y), cell, WHITE, bold)
             sheet.y += _LINE
+
+    def _widths(self, heads: Sequence[Sequence[str]]) -> list[float]:
+        face, bold = font(SIZE), font(SIZE, bold=True)
+        return [
+            max(
+                *(face.getlength(line) for line in head),
+                *(bold.getlength(row[place]) for row in self.rows),
+            )
+            for place, head in enumerate(heads)
+        ]
 
 
 @dataclass(frozen=True)

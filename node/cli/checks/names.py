@@ -35,7 +35,10 @@ def check(settings: Settings) -> None:
     for key, name in analysis.bundles.items():
         if name not in bundles:
             raise _unknown(f"analysis.{key}_bundle", name, "bundle", bundles)
-    read_language(settings.results.messages)
+    try:
+        read_language(settings.results.messages)
+    except SettingsError as error:
+        raise SettingsError(f"{_where()}results.messages: {error}") from None
 
 
 def names(settings: Settings) -> Iterator[Finding]:
@@ -46,7 +49,10 @@ def names(settings: Settings) -> Iterator[Finding]:
 
 
 def _unknown(key: str, value: str, what: str, known: tuple[str, ...]) -> SettingsError:
-    where = f"{source}: " if (source := toml_path()) else ""
     return SettingsError(
-        f"{where}{key} = {value!r}: no such {what}; known here: {', '.join(known) or 'none'}"
+        f"{_where()}{key} = {value!r}: no such {what}; known here: {', '.join(known) or 'none'}"
     )
+
+
+def _where() -> str:
+    return f"{source}: " if (source := toml_path()) else ""

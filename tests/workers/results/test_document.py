@@ -145,3 +145,31 @@ def test_no_patient_data_reaches_it() -> None:
         (document,) = (one for one in results if one.kind == "document")
         documents.append(document.dataset.EncapsulatedDocument)
     assert documents[0] == documents[1]
+
+
+def text_of(context: ResultContext, **patient: str) -> str:
+    header = header_of(LOOP)
+    for keyword, value in patient.items():
+        setattr(header, keyword, value)
+    results = build(context, everything(), by_uid(header), lambda _: PIXELS)
+    (document,) = (result for result in results if result.kind == "document")
+    return pdf_of(document).pages[0].extract_text()
+
+
+def test_the_patient_is_named_only_where_a_hospital_wants_it() -> None:
+    patient = {
+        "SpecificCharacterSet": "ISO_IR 192",
+        "PatientName": "Müller^Jörg^Anton=米勒",
+        "PatientID": "A-17",
+        "PatientBirthDate": "19580302",
+    }
+    said = text_of(replace(LATER, patient_name=True), **patient)
+    assert "Patient: Müller, Jörg Anton; ID A-17; born 1958-03-02" in said
+    assert "ller" not in text_of(LATER, **patient)
+
+
+def test_a_name_that_cannot_be_drawn_whole_is_not_drawn_at_all() -> None:
+    patient = {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Li 丽^Wei", "PatientID": ""}
+    said = text_of(replace(LATER, patient_name=True), **patient, PatientBirthDate="")
+    assert "Patient: (in letters that this page cannot show); ID not known; born not known" in said
+    assert "Wei" not in said

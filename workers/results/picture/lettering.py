@@ -30,6 +30,14 @@ def wrap(text: str, face: Font, width: float) -> list[str]:
     return lines
 
 
+def fitting(text: str, size: int, width: float) -> Font:
+    """The type of ``size`` pixels, or the largest below it in which ``text`` is no wider than
+    ``width``."""
+    return next(
+        (face for face in map(font, range(size, 8, -1)) if face.getlength(text) <= width), font(8)
+    )
+
+
 def lacks(text: str) -> str:
     """The characters of ``text`` that cannot be drawn, each once: those without a glyph, and those
     written from right to left."""

@@ -15,7 +15,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from workers.findings import Point
 from workers.results.picture.colour import Colours, colours, levels, scale
-from workers.results.picture.lettering import Font, font, wrap
+from workers.results.picture.lettering import Font, fitting, font, wrap
 from workers.results.picture.marks import Marks, draw_marks
 from workers.results.picture.outline import draw_outline
 
@@ -163,7 +163,8 @@ def _scale_bar(
 ) -> None:
     left, top, room = place
     small = font(size)
-    pen.text((left + size, top + size // 2), name, GREY, small)
+    face = fitting(name, size, page.width - left - round(1.5 * size))
+    pen.text((left + size, top + size // 2), name, GREY, face)
     x, y = left + size, top + round(2.4 * size)
     bar = (round(1.2 * size), max(4 * size, min(room - 4 * size, 14 * size)))
     steps = np.linspace(255, 0, bar[1]).round().astype(np.uint8)

@@ -152,20 +152,22 @@ class Thumbnails:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns as wide as their widest cell; a head may have two lines, and gets one for each word
-    where the columns would not fit otherwise."""
+    """Columns as wide as their widest cell; a head may have two lines. Where the columns would not
+    fit, it gets one for each word, and the type is made smaller."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     def draw(self, sheet: Sheet) -> None:
         sheet.rule()
-        face, bold = font(SIZE), font(SIZE, bold=True)
         heads = [head.split("\n") for head in self.heads]
-        widths = self._widths(heads)
-        if sum(widths) + SIZE * len(widths) > sheet.room:
+        room = sheet.room - len(heads) * SIZE / 3  # for two numbers must not touch
+        size = SIZE
+        if sum(self._widths(heads, size)) > room:
             heads = [head.split() or [""] for head in self.heads]
-            widths = self._widths(heads)
+        while sum(widths := self._widths(heads, size)) > room and size > 8:
+            size -= 1
+        face, bold = font(size), font(size, bold=True)
         between = min((sheet.room - sum(widths)) / len(widths), 2 * SIZE)
         lefts = [MARGIN + sum(widths[:place]) + between * place for place in range(len(widths))]
         lines = max(map(len, heads))
@@ -178,8 +180,8 @@ class Table:
                 sheet.pen.text((left, sheet.y), cell, WHITE, bold)
             sheet.y += _LINE
 
-    def _widths(self, heads: Sequence[Sequence[str]]) -> list[float]:
-        face, bold = font(SIZE), font(SIZE, bold=True)
+    def _widths(self, heads: Sequence[Sequence[str]], size: int) -> list[float]:
+        face, bold = font(size), font(size, bold=True)
         return [
             max(
                 *(face.getlength(line) for line in head),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -183,9 +184,8 @@ class Analysis(Section):
 
 
 class Results(Section):
-    messages: Path | None = Field(
-        None,
-        description="table of `hepanode messages`, translated; none: results are in English",
+    messages: Annotated[Path | None, BeforeValidator(lambda given: given or None)] = Field(
+        None, description="table of `hepanode messages`, translated; empty: English"
     )
     patient_name: bool = Field(
         False, description="name, ID and birth date stand on the summary, as they are in the images"

@@ -36,9 +36,16 @@ def template(tag: str | None = None) -> Catalog:
     catalog = Catalog(
         locale, project="hepanode", version=version("hepanode"), header_comment="", fuzzy=False
     )
-    found = extract_from_dir(_ROOM, method_map=[("**.py", "python")], keywords=_KEYWORDS)
-    for file, _, message, _, _ in sorted(found, key=lambda one: one[:2]):
-        entry = catalog.add(message, locations=[(f"workers/{file}", 0)])
+    found = extract_from_dir(
+        _ROOM,
+        method_map=[("**.py", "python")],
+        keywords=_KEYWORDS,
+        comment_tags=("Translators:",),
+        strip_comment_tags=True,
+    )
+    for file, _, message, comments, _ in sorted(found, key=lambda one: one[:2]):
+        place = [(f"workers/{file}", 0)]
+        entry = catalog.add(message, locations=place, auto_comments=comments)
         entry.flags.discard("python-format")  # a per cent sign is one
     return catalog
 

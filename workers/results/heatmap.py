@@ -191,6 +191,7 @@ def _labels(
         title=_title(finding),
         numbers=tuple(plain(line) for line in finding.caption),
         remarks=tuple(plain(line) for line in remarks),
+        # Translators: above the colour scale of a heatmap; a short word.
         scale_name=say("effect") if finding.signed else say("attention"),
     )
 

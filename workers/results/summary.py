@@ -207,6 +207,7 @@ def _table(inputs: ResultInputs, lesions: Sequence[LesionFinding]) -> Block:
     """One row a lesion: where, how large, and what each model says."""
     readers = dict.fromkeys(name for one in lesions for name in _malignancies(one))
     heads = (
+        # Translators: the heads of the table of lesions; short words.
         *("", say("image"), say("size"), say("lesion")),
         *(say("malignant,\n{model}", model=_short(name)) for name in readers),
     )
@@ -218,6 +219,7 @@ def _table(inputs: ResultInputs, lesions: Sequence[LesionFinding]) -> Block:
                 _name(one),
                 plain(_place(inputs, one)),
                 one.diameters.words if one.diameters else say("not measured"),
+                # Translators: instead of a probability: an operator gave the place of the lesion.
                 _share(suspected) if suspected is not None else say("given"),
                 *(_share(said.get(name, math.nan)) for name in readers),
             )
@@ -230,6 +232,7 @@ def _place(inputs: ResultInputs, lesion: LesionFinding) -> str:
     frame = lesion.frame
     image = "/".join(number or "-" for number in numbers_of(frame, inputs.headers))
     if frame.number_of_frames > 1:
+        # Translators: f is short for frame, in a narrow column.
         return say("{image} f{frame}", image=image, frame=frame.number)
     return image
 

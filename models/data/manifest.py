@@ -70,7 +70,6 @@ _CLASSES: Mapping[str, Mapping[str, int]] = {
     "benign": {"lesion": 1, "malignant": 0},
     "malignant": {"lesion": 1, "malignant": 1},
 }
-_MOST_SHOWN = 20
 
 
 def read_manifest(
@@ -108,8 +107,7 @@ def read_manifest(
         wrong |= {lines[place]: reason for place, reason in found.items()}
     if wrong:
         said = [f"line {line}: {wrong[line]}" for line in sorted(wrong)]
-        more = [f"and {len(said) - _MOST_SHOWN} more"] if len(said) > _MOST_SHOWN else []
-        raise TrainingError("\n  ".join([f"{file} is not usable", *said[:_MOST_SHOWN], *more]))
+        raise TrainingError("\n  ".join([f"{file} is not usable", *said]))
     if not cases:
         raise TrainingError(f"{file} has no rows")
     return list(cases.values())

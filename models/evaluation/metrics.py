@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -45,18 +46,20 @@ def bootstrap(
 
     columns : arrays of one row per case, resampled together. patients : whose each case is, for
     those of one are alike; None where each has one. A resample on which the statistic is not
-    defined (one class only) is drawn again.
+    defined (one class only) is drawn again, ten times as often as there are resamples; where that
+    does not suffice, the ends are NaN.
     """
     cases = len(columns[0])
     draws = drawn_anew(cases, patients, seed)
     values: list[float] = []
-    while len(values) < resamples:
-        picked = next(draws)
+    for picked in islice(draws, 10 * resamples):
         value = statistic(*(column[picked] for column in columns))
         if np.isfinite(value):
             values.append(value)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Figure(float(statistic(*columns)), float(low), float(high), cases)
+        if len(values) == resamples:
+            break
+    ends = np.percentile(values, [2.5, 97.5]) if len(values) == resamples else (np.nan, np.nan)
+    return Figure(float(statistic(*columns)), float(ends[0]), float(ends[1]), cases)
 
 
 def drawn_anew(cases: int, patients: Iterable[str] | None, seed: int = 0) -> Iterator[_Rows]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -232,6 +232,18 @@ def working(session: Session) -> Iterator[Progress]:
         raise typer.Exit(130) from None
 
 
+def _check_apart(file: Path, rows: Sequence[Case], cases: Sequence[Case]) -> None:
+    """Raises TrainingError where a patient would be learned from and count in a figure too."""
+    from models.errors import TrainingError
+
+    patients = {case.patient for case in cases}
+    if lines := [str(case.line) for case in rows if case.patient in patients]:
+        raise TrainingError(
+            f"{file} is only learned from, and has patients that count in the figures, "
+            f"in lines {', '.join(lines)}: leave these rows out"
+        )
+
+
 def _prepared(
     session: Session,
     data: Path,
@@ -251,6 +263,8 @@ def _prepared(
     read = CaseReader(session.settings.analysis)
     check = partial(undecodable, read=read, progress=progress)
     cases, *others = (read_manifest(file, read.header, check) for file in (data, *(extra or ())))
+    for file, rows in zip(extra or (), others, strict=True):
+        _check_apart(file, rows, cases)
     say(f"{plural(len(cases), 'image')} of {len({c.patient for c in cases})} patients", error=True)
     try:
         out.mkdir(parents=True, exist_ok=True)

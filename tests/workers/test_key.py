@@ -110,7 +110,9 @@ def test_factors_that_a_model_reads_are_input_and_none_are_no_change() -> None:
 def test_a_pair_of_regions_and_its_model_are_input_and_lesions_at_prompts_keep_their_key() -> None:
     pair = replace(BOX, kind="hepatorenal")
     outlined = Plan(PLAN.bundles | {"joint": bundle("cc")})
-    assert key(prompts=(BOX,), chosen=outlined) == ("ae062ea4da1ce6eeef75ad6077c57d76cc8426fe288610f5b9066847a081be9b"), "the key it had with this format"
+    assert key(prompts=(BOX,), chosen=outlined) == (
+        "ae062ea4da1ce6eeef75ad6077c57d76cc8426fe288610f5b9066847a081be9b"
+    ), "the key it had with this format"
     indexed = PLAN.bundles | {"hepatorenal": bundle("dd")}
     others: list[dict[str, object]] = [
         {},

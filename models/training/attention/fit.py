@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.backbones import backbone, imagenet_backbone
+from models.errors import TrainingError
 from models.evaluation.folds import patient_folds
 from models.evaluation.metrics import area_under_curve
 from models.images import imagenet_tensor
@@ -203,12 +204,21 @@ def _aside(
     samples: Samples, indices: Sequence[int], patients: Sequence[str], seed: int
 ) -> list[int]:
     strata = [str(samples.targets[index].tolist()) for index in indices]
-    held = patient_folds(strata, [patients[index] for index in indices], 5, seed)[0]
+    if len({patients[index] for index in indices}) < _PARTS:
+        raise TrainingError(
+            f"the best weights are chosen on one of {_PARTS} patients: fewer are there"
+        )
+    held = patient_folds(strata, [patients[index] for index in indices], _PARTS, seed)[0]
     return [indices[place] for place in held]
 
 
+_PARTS = 5
+"""Of the patients; one is kept aside, as paper 1 has it of its training set."""
+
+
 class _BestWeights:
-    """Keeps, per task, the weights of the epoch with the best AUC on the samples kept aside."""
+    """Keeps, per task, the weights of the epoch with the best AUC on the samples kept aside; the
+    last ones where these have one answer only."""
 
     def __init__(self, samples: Samples, aside: Sequence[int], recipe: Recipe, state: Path) -> None:
         self._samples, self._aside, self._recipe, self._state = samples, aside, recipe, state
@@ -220,7 +230,7 @@ class _BestWeights:
             score = self._score(logits, labels)
             file = self._file(task)
             saved = torch.load(file, weights_only=True) if file.exists() else {"score": -1.0}
-            if score > saved["score"]:
+            if not score <= saved["score"]:  # of no score the last weights are as good as any
                 best = {"score": score, "epoch": epoch, "network": network.state_dict()}
                 with written_whole(file) as fresh:
                     torch.save(best, fresh)
@@ -255,7 +265,7 @@ class _BestWeights:
             known = self._samples.known[self._aside, column] > 0
             truth = self._samples.targets[self._aside, column][known]
             areas.append(area_under_curve(truth.numpy(), logits[known, column].numpy()))
-        return float(torch.tensor(areas).nanmean().nan_to_num(0.0))
+        return float(torch.tensor(areas).nanmean())
 
 
 def only(network: AttentionNetwork, labels: Sequence[str], kept: Sequence[str]) -> AttentionNetwork:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.backbones import backbone, imagenet_backbone
+from models.backbones import backbone, imagenet_backbone, weight_file
 from models.data import Case
 from models.evaluation.geometry import geometry_features
 from models.evaluation.participants import fat_of_participants
@@ -126,8 +126,8 @@ def _shifted(window: Window, width: int, shift: int) -> Window:
 def _digest(cases: Sequence[Case], options: Options, name: str) -> str:
     """Changes with whatever the features of these cases depend on."""
     files: set[Path] = {case.image for case in cases}
-    if options.init is not None:
-        files.add(options.init)
+    if (weights := weight_file(name, options.init)) is not None:
+        files.add(weights)
     text = repr(
         (
             name,

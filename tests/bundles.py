@@ -46,6 +46,7 @@ def write_bundles(folder: Path, seed: int, *, version: str = "0.0.1") -> Path:
         | {
             "system": "lesion.attention",
             "labels": list(LABELS),
+            "lacks": [],
             "preprocessing": {"focus": [1.0], "flip_average": False},
             "thresholds": {label: {"probability": 0.01} for label in LABELS},
         },

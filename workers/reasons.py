@@ -39,6 +39,7 @@ class Reason(StrEnum):
     REGION_SATURATED = "region-saturated"
     BEYOND_FITTED = "beyond-fitted"
     NOT_OUTLINED = "not-outlined"
+    NOT_LEARNED = "not-learned"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -77,6 +78,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.REGION_SATURATED: marked("a region is saturated"),
     Reason.BEYOND_FITTED: marked("the index lies beyond those that the model was fitted on"),
     Reason.NOT_OUTLINED: marked("not outlined: no part of the map of masses reaches its threshold"),
+    Reason.NOT_LEARNED: marked("the model was never taught it, for want of labels"),
 }
 
 

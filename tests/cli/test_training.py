@@ -101,10 +101,12 @@ def test_train_writes_a_bundle_and_says_nothing_else_on_standard_output(
     node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
+    others = tmp_path / "others.csv"
+    others.write_text(manifest.read_text().replace("patient-", "other-"))
     answer = node(
         *("models", "train", "toy", "--data", str(manifest), "--out", str(out), "--json"),
         *("--device", "cpu", "--backbone", "resnet18", "--epochs", "2", "--folds", "0"),
-        *("--seed", "7", "--workers", "1", "--extra", str(manifest), "--recipe", "short"),
+        *("--seed", "7", "--workers", "1", "--extra", str(others), "--recipe", "short"),
     )
     assert answer.status == 0, answer.err
     assert answer.json["digest"] == weights_digest(out / "lesion-attention")
@@ -120,6 +122,22 @@ def test_train_writes_a_bundle_and_says_nothing_else_on_standard_output(
     assert options.about.kind == "local"
     assert node("models", "install", str(out)).status == 1  # it holds two
     assert node("models", "install", str(out / "lesion-attention")).status == 0
+
+
+def test_a_patient_who_counts_in_a_figure_is_not_learned_from_as_an_extra(
+    node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
+) -> None:
+    others = tmp_path / "others.csv"
+    others.write_text(re.sub("patient-[02]", "other", manifest.read_text()))
+    for verb in ("train", "evaluate"):
+        answer = node(
+            *("models", verb, "toy", "--data", str(manifest), "--extra", str(others)),
+            *("--out", str(tmp_path / verb)),
+        )
+        assert answer.status == 1
+        assert f"{others} is only learned from" in answer.err
+        assert "in lines 4, 5, 8, 9:" in answer.err
+    assert toy.calls == []
 
 
 def test_bad_rows_are_named_before_anything_runs(

@@ -202,8 +202,9 @@ def _english(text: str) -> str:
 def test_letters_of_the_language_are_kept_and_the_patient_is_the_same(
     study: dict[str, Path], settings: Analysis, language: Language
 ) -> None:
+    image = dict([next(iter(study.items()))])
     with speaking(language):
-        report = _build(_read(study, settings), study, settings)[-1].dataset
+        report = _build(_read(image, settings), image, settings)[-1].dataset
     assert report.SpecificCharacterSet == "ISO_IR 192"
     assert report.PatientName == "Müller^Jörg"
     assert report.SeriesDescription == "«AI liver ultrasound report», «not reviewed» «(version 2)»"

@@ -113,6 +113,19 @@ def test_without_a_model_that_outlines_it_is_said_of_the_size_and_not_of_a_promp
     assert {one.subject for one in found.abstentions} == {"lesion size"}
 
 
+def test_types_that_the_detector_never_learned_are_not_answered_where_a_lesion_is_suspected(
+    settings: Analysis, image: StoredInstance, bundles: Path, fan_liver: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bundles, tmp_path / "bundles")
+    card = tmp_path / "bundles" / "lesion-attention" / "card.toml"
+    card.write_text(card.read_text().replace("lacks = []", 'lacks = ["cyst", "metastasis"]'))
+    untaught = settings.model_copy(update={"bundle_folders": (tmp_path / "bundles", fan_liver)})
+    unanswered = Abstention("lesion type", Reason.NOT_LEARNED, "cyst, metastasis")
+    assert findings(untaught, image).abstentions == (unanswered,)
+    card.write_text(card.read_text().replace("probability = 0.01", "probability = 1.5"))
+    assert findings(untaught, image).abstentions == ()
+
+
 def test_where_no_lesion_is_suspected_nothing_is_loaded(
     settings: Analysis, image: StoredInstance, bundles: Path, fan_liver: Path, tmp_path: Path
 ) -> None:

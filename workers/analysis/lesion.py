@@ -94,6 +94,7 @@ class LesionPathway:
         self._detector = detector
         self._key_frames = key_frames
         self._find = find
+        self._lacks = bundle.lacks
         self._thresholds = {
             label: float(row["probability"]) for label, row in bundle.card["thresholds"].items()
         }
@@ -148,6 +149,9 @@ class LesionPathway:
             lesion, unanswered = self._finding(suspicion, f"{_NAME}{number}")
             lesions.append(lesion)
             abstentions += unanswered
+        if lesions and self._lacks:
+            types = ", ".join(map(say, self._lacks))
+            abstentions.append(Abstention("lesion type", Reason.NOT_LEARNED, types))
         shown = [
             self._heatmap(suspicion.read, lesion)
             for suspicion, lesion in zip(ranked, lesions, strict=True)

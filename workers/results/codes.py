@@ -95,6 +95,7 @@ PRIVATE: dict[str, str] = {
     "1412": "Whether the images show a liver not answered",
     "1413": "Liver view not answered",
     "1416": "Malignancy of a found lesion not answered",
+    "1417": "Type of a lesion not answered",
     "1420": "Hepatorenal index not answered",
     "1421": "Fat from the hepatorenal index not answered",
     # why
@@ -127,6 +128,7 @@ PRIVATE: dict[str, str] = {
     "1534": "A region is saturated",
     "1535": "The index lies beyond those that the model was fitted on",
     "1541": "No part of the map of masses reaches its threshold",
+    "1542": "The model was never taught it, for want of labels",
     "1599": "Another reason",
 }
 
@@ -278,6 +280,7 @@ SUBJECT: dict[str, Code] = {
     "found malignancy": private("1416"),
     "liver check": private("1412"),
     "liver view": private("1413"),
+    "lesion type": private("1417"),
     "hepatorenal index": private("1420"),
     "fat from the hepatorenal index": private("1421"),
 }
@@ -313,6 +316,7 @@ REASON: dict[Reason, Code] = {
     Reason.REGION_SATURATED: private("1534"),
     Reason.BEYOND_FITTED: private("1535"),
     Reason.NOT_OUTLINED: private("1541"),
+    Reason.NOT_LEARNED: private("1542"),
 }
 OTHER_REASON = private("1599")
 

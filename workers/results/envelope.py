@@ -22,7 +22,7 @@ from workers.results import codes
 from workers.results.header import SourceHeader
 from workers.results.identity import node_uid, weights_uid
 from workers.results.objects import ResultContext, ResultObject
-from workers.results.values import plain
+from workers.results.values import plain, shortened
 
 SERIES_FROM, SERIES_OF_VERSION = 9000, 100
 """Series Number: what all begin at, and how far versions are apart."""
@@ -88,7 +88,7 @@ def not_reviewed() -> str:
 
 def ending(name: str, end: str) -> str:
     """Both in the 64 characters of a Long String (PS3.5 6.2): the name is cut, never its end."""
-    return plain(name, max(0, 64 - len(end))) + end[:64]
+    return plain(name, 64 - len(end.encode())) + shortened(end, 64)
 
 
 def contributing_equipment(models: Iterable[ModelIdentity]) -> list[Dataset]:

@@ -61,6 +61,7 @@ _SUBJECTS = {
     "lesion": marked("Lesions"),
     "fat": marked("Liver fat"),
     "lesion size": marked("Lesion size"),
+    "lesion type": marked("Lesion type"),
     "study": marked("The study"),
     "prompted lesion": marked("Prompted lesion"),
     "malignancy": marked("Malignancy"),

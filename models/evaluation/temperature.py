@@ -4,10 +4,14 @@ One number divides every logit: what is called stays what it was, and how sure i
 """
 
 from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+
+from models.evaluation.metrics import RESAMPLES, drawn_anew
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]
@@ -38,6 +42,30 @@ def fit_temperature(truth: Integers, probabilities: Floats) -> float:
         method="bounded",
     )
     return float(np.exp(found.x))
+
+
+class Temperature(NamedTuple):
+    """With its 95 % interval over resampled patients."""
+
+    value: float
+    low: float
+    high: float
+
+
+def fit_temperature_by_patient(
+    truth: Integers,
+    probabilities: Floats,
+    patients: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+) -> Temperature:
+    """``fit_temperature`` with its interval. patients : (n,) whose each row is."""
+    found = [
+        fit_temperature(truth[picked], probabilities[picked])
+        for picked in islice(drawn_anew(len(truth), patients), resamples)
+    ]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Temperature(fit_temperature(truth, probabilities), float(low), float(high))
 
 
 def cross_tempered(

@@ -1,12 +1,13 @@
 """The region classifier (Tangruangkiat et al. 2023, paper 3) at inference."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import softmax
 
 from models.backbones import BACKBONES, Backbone, check_backbone
 from models.bundle import Bundle
@@ -19,12 +20,14 @@ from models.lesion.roi_network import RoiNetwork
 from models.weights import fill, read_weights
 
 _BATCH = 8
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
 class RoiReading:
     """probabilities : by class, adding up to 1, as if all classes were equally common; calibrated
-    where the bundle's card has a temperature. called :
+    where the bundle's card has a temperature. intervals : by class, how far its probability goes
+    within the 95 % interval of that; empty where the card has none. called :
     the most probable class. attention : (h, w) float32 0..1, Grad-CAM of the called class over
     ``window``, x0, y0, x1, y1 in the given image; the window may reach beyond it."""
 
@@ -32,6 +35,7 @@ class RoiReading:
     called: str
     attention: npt.NDArray[np.float32]
     window: Window
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class CropReadings(NamedTuple):
@@ -72,9 +76,19 @@ class RoiClassifier:
                 called=self.classes[int(row.argmax())],
                 attention=cells,
                 window=window,
+                intervals=self._intervals(row),
             )
             for row, cells, window in zip(*found, windows, strict=True)
         ]
+
+    def _intervals(self, row: npt.NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+        ends = self.bundle.card.get("calibration", {}).get("interval_95", ())
+        if not ends:
+            return {}
+        logits = np.log(np.maximum(row, _TINY)) * self._temperature
+        within = np.stack([row, *(softmax(logits / end) for end in ends)])
+        bounds = zip(within.min(axis=0).tolist(), within.max(axis=0).tolist(), strict=True)
+        return dict(zip(self.classes, bounds, strict=True))
 
     def read_crops(self, crops: npt.NDArray[np.uint8]) -> CropReadings:
         """What ``read`` says, of crops that are (N, 224, 224) already."""

@@ -289,6 +289,13 @@ def test_a_manifest_becomes_a_bundle_that_reads_what_it_was_not_shown(tmp_path: 
     assert list(reading.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-6)
     assert list(reading.probabilities) == ["none", "benign", "malignant"]
     assert sum(reading.probabilities.values()) == pytest.approx(1)
+    assert raw.intervals == {}
+    for end in bundle.card["calibration"]["interval_95"]:
+        at_end = tempered(said, end)[0]
+        for p, name in zip(at_end, reading.probabilities, strict=True):
+            low, high = reading.intervals[name]
+            assert low - 1e-6 <= p <= high + 1e-6
+            assert low <= reading.probabilities[name] <= high
     assert reading.called == max(
         reading.probabilities, key=lambda name: reading.probabilities[name]
     )

@@ -9,6 +9,7 @@ from models.evaluation.temperature import (
     confidence_error,
     cross_tempered,
     fit_temperature,
+    fit_temperature_by_patient,
     log_loss,
     tempered,
 )
@@ -39,6 +40,17 @@ def test_a_classifier_that_is_too_sure_is_cooled_and_errs_less() -> None:
     assert (better.argmax(axis=1) == said.argmax(axis=1)).all()
     assert log_loss(truth, better) < log_loss(truth, said)
     assert confidence_error(truth, better) < 0.03 < 0.1 < confidence_error(truth, said)
+
+
+def test_the_interval_of_a_temperature_narrows_with_the_patients() -> None:
+    wide, narrow = (
+        fit_temperature_by_patient(*too_sure(count), list(map(str, range(count))), resamples=100)
+        for count in (100, 1000)
+    )
+    for one in (wide, narrow):
+        assert one.low < one.value < one.high
+    assert narrow.high - narrow.low < 0.6 * (wide.high - wide.low)
+    assert narrow.low < 2.5 < narrow.high
 
 
 def test_a_fold_says_nothing_of_its_own_temperature() -> None:

@@ -85,7 +85,8 @@ def test_classes_are_all_of_the_model(region_bundles: Path) -> None:
 
 def test_classes_are_calibrated_where_the_card_has_a_temperature(region_bundles: Path) -> None:
     bundle = read_bundle(region_bundles / "lesion-roi")
-    warm = replace(bundle, card={**bundle.card, "calibration": {"temperature": 3.0}})
+    calibration = {"temperature": 3.0, "interval_95": [2.0, 5.0]}
+    warm = replace(bundle, card={**bundle.card, "calibration": calibration})
     plain, calibrated = (
         ClassReader(open_system(one), one, {}).read(Region(IMAGE, TIGHT)) for one in (bundle, warm)
     )
@@ -95,6 +96,11 @@ def test_classes_are_calibrated_where_the_card_has_a_temperature(region_bundles:
     expected = tempered(said, 3.0)[0].tolist()
     assert list(calibrated.probabilities.values()) == pytest.approx(expected, abs=1e-6)
     assert "equally frequent; calibrated in an expert's box" in calibrated.conditions["benign"]
+    assert plain.bounds == {}
+    assert [*calibrated.bounds] == [*plain.probabilities]
+    for name, sure in calibrated.bounds.items():
+        assert sure.low < sure.high
+        assert sure.low <= sure.value == calibrated.probabilities[name] <= sure.high
 
 
 def test_an_answer_that_is_no_number_is_none(region_bundles: Path) -> None:

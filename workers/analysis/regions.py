@@ -93,7 +93,11 @@ class ClassReader:
             say("calibrated in an expert's box") if self._calibrated else say("not calibrated"),
             say(_PLACE),
         ]
-        return _reading(self.model, dict(said.probabilities), condition)
+        reading = _reading(self.model, dict(said.probabilities), condition)
+        sure = {
+            name: Bounded(said.probabilities[name], *ends) for name, ends in said.intervals.items()
+        }
+        return replace(reading, bounds=sure) if reading is not None else None
 
 
 READERS: dict[str, Callable[[Any, Bundle, Mapping[str, float]], RegionReader]] = {

@@ -15,7 +15,12 @@ from models.data import Case
 from models.errors import TrainingError
 from models.evaluation.folds import patient_folds, possible_folds
 from models.evaluation.outcome import Evaluation
-from models.evaluation.temperature import cross_tempered, fit_temperature, tempered
+from models.evaluation.temperature import (
+    Temperature,
+    cross_tempered,
+    fit_temperature_by_patient,
+    tempered,
+)
 from models.images import imagenet_tensor
 from models.lesion.roi import CropReadings, RoiClassifier, classify_crops, temperature_of
 from models.lesion.roi_network import RoiNetwork
@@ -102,7 +107,7 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
 
 def _cross_validated(
     samples: RoiSamples, folds: int, recipe: Recipe, options: Options
-) -> tuple[Evaluation, float]:
+) -> tuple[Evaluation, Temperature]:
     """The evaluation, and the temperature that all held-out regions together give."""
     if folds < 2:
         raise TrainingError(f"{folds} folds were asked for; cross-validation needs two or more")
@@ -136,7 +141,8 @@ def _cross_validated(
         bundle=None,
         protocol=f"{folds}-fold cross-validation by patient, out-of-fold calls pooled",
     )
-    return evaluation, fit_temperature(truth, said)
+    patients = samples.patients[: samples.own]
+    return evaluation, fit_temperature_by_patient(truth, said, patients)
 
 
 def _fitted(

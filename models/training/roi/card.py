@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.data.manifest import MALIGNANT_TYPES
 from models.evaluation.outcome import Evaluation
+from models.evaluation.temperature import Temperature
 from models.images.roi import RIM, ROI_SIZE
 from models.training.card import beside_geometry, initial_weights
 from models.training.course import COURSES
@@ -29,7 +30,7 @@ def roi_card(
     recipe: "Recipe",
     folds: int,
     found: Evaluation | None,
-    temperature: float | None,
+    temperature: Temperature | None,
     options: Options,
 ) -> dict[str, Any]:
     """Everything a card says but the digest. found : the cross-validation, None where there was
@@ -88,7 +89,8 @@ def roi_card(
         },
     }
     if temperature is not None:
-        card["calibration"] = {"temperature": round(temperature, 4)}
+        value, *interval = (round(one, 4) for one in temperature)
+        card["calibration"] = {"temperature": value, "interval_95": interval}
     if found is not None:
         card["notes"] = list(found.notes)
         card["figures"] = beside_geometry(found.figures, found.baseline)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageOps
 
 from models.evaluation.metrics import RESAMPLES, bootstrap
 from models.systems import SYSTEMS
@@ -178,6 +179,51 @@ def test_the_views_are_trained_and_evaluated_by_command(node: Node, tmp_path: Pa
     check(held.json, "accuracy", 8)
     assert held.json["figures"]["accuracy"]["value"] > 0.5, "a guess is right once in four"
     assert not any("learned from" in note for note in held.json["notes"])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("bundle", "named"),
+    [
+        ("lesion-attention", {"detection_auc", "malignancy_auc"}),
+        ("lesion-dcnn-us", {"malignancy_auc"}),
+        ("lesion-roi", {"accuracy", "malignancy_auc"}),
+        ("lesion-joint", {"mass_jaccard_box", "mass_jaccard_click", "malignancy_auc"}),
+        ("fan-liver", {"fan_iou", "liver_dice"}),
+    ],
+)
+def test_a_shipped_bundle_is_evaluated_on_a_folder_that_nobody_has_seen(
+    bundle: str, named: set[str], node: Node, tmp_path: Path
+) -> None:
+    """Livers in the mirror: the files are in no bundle's list of what it learned from."""
+    answer = node("models", "evaluate", bundle, "--data", str(mirrored(tmp_path)), "--json")
+    assert answer.status == 0, answer.err
+    assert set(answer.json) == {"system", "bundle", "n", "figures", "baseline"}
+    assert answer.json["bundle"].startswith(bundle)
+    assert answer.json["n"] > 0
+    assert named <= set(answer.json["figures"])
+    for name in named:
+        figure = answer.json["figures"][name]
+        assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def mirrored(folder: Path) -> Path:
+    """A folder of the form of AUL: three images of each class, left and right exchanged."""
+    (folder / "images").mkdir()
+    learned, _ = lesions()
+    lines = []
+    for row in learned[::2]:
+        with Image.open(row["image"]) as image:
+            ImageOps.mirror(image).save(folder / "images" / f"{row['id']}.png")
+        outlines = {
+            name: [[row["width"] - 1 - x, y] for x, y in row[name]]
+            for name in ("outline", "liver", "mass")
+            if name in row
+        }
+        kept = {name: row[name] for name in ("id", "class", "width", "height")}
+        lines.append(json.dumps(kept | outlines | {"image": f"images/{row['id']}.png"}))
+    (folder / "annotations.jsonl").write_text("\n".join(lines))
+    return folder
 
 
 def check(found: Mapping[str, Any], name: str, most: int) -> None:

@@ -281,7 +281,7 @@ def test_by_c_store_to_one_of_old(
 ) -> None:
     world = World(db, tmp_path, aet, "old")
     take_course(world, course)
-    kept = set()
+    kept: set[str] = set()
     for *pictures, report in world.versions:
         kept |= {one.stem for one in pictures}
         kept.add(form_uid(report.stem, ComprehensiveSRStorage))

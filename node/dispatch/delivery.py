@@ -167,7 +167,7 @@ class Deliverer:
             delivery.kind,
             delivery.study_instance_uid,
             outcome.error,
-            f"it gets the {instead}" if instead else "nothing else tells the same",
+            f"the {instead} goes instead" if instead else "nothing else tells the same",
         )
 
     def _fall_back(self, delivery: Delivery, outcome: Sent) -> Sent | None:
@@ -179,9 +179,9 @@ class Deliverer:
         if not outcome.instead:
             return outcome
         study, older = delivery.study_instance_uid, UID(outcome.instead)
-        before = deliveries.older_forms(self._db, delivery.destination, study)
+        made = self._data / deliveries.made_path(self._db, delivery)
         try:
-            uid, content = older_form(self._data / delivery.path, older, before)
+            uid, content = older_form(made, older)
             path = self._store.write_result(study, uid, content)
         except (OSError, StorageError) as error:
             waiting = replace(outcome, error=f"{older.name} cannot be made: {error}")

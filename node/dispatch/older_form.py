@@ -6,11 +6,11 @@ forbids (PS3.3 A.35.2, A.35.3), so that its content goes over as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
-from pydicom import dcmread, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.uid import (
     UID,
     Comprehensive3DSRStorage,
@@ -26,41 +26,37 @@ OLDER: Mapping[str, tuple[UID, ...]] = {
 }
 """The classes that can stand in for one, best first."""
 
-Forms = Mapping[str, tuple[str, str]]
-"""(SOP Class UID, SOP Instance UID) of the form that a destination has, by the SOP Instance UID
-that the result was made under."""
+
+def form_uid(sop_instance_uid: str, sop_class_uid: str) -> str:
+    """SOP Instance UID of a result in another class: another object, always the same one."""
+    return uid("form", sop_instance_uid, sop_class_uid)
 
 
-def form_uid(sop_instance_uid: str, sop_class_uid: str, *predecessors: str) -> str:
-    """SOP Instance UID of a result in another class: another object, always the same one.
+def older_form(report: Path, sop_class_uid: str) -> tuple[str, bytes]:
+    """A report, as it was made, in another class: its new UID, and the DICOM file (PS3.10).
 
-    predecessors : those that it names by an older form of theirs; it has other bytes then.
-    """
-    return uid("form", sop_instance_uid, sop_class_uid, *predecessors)
-
-
-def older_form(report: Path, sop_class_uid: str, before: Forms) -> tuple[str, bytes]:
-    """A result's report as a DICOM file (PS3.10) of another class, after the UID of its own.
-
-    ``before``: what the destination has of the predecessors; one that is not in it stays named
-    as it is. The same arguments, and the same UID, give the same bytes. Raises OSError, and what
-    pydicom raises.
+    The predecessors are named in that class too, whatever the destination took of them: the bytes
+    follow from the report and the class alone, so that no UID has two contents and no version two
+    UIDs. Raises OSError, and what pydicom raises.
     """
     dataset = dcmread(report)
-    predecessors = []
-    for study in dataset.get("PredecessorDocumentsSequence", ()):
-        for series in study.ReferencedSeriesSequence:
-            for reference in series.ReferencedSOPSequence:
-                form = before.get(reference.ReferencedSOPInstanceUID)
-                if form is not None:
-                    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = form
-                    series.SeriesInstanceUID = series_uid(form[1])
-                    predecessors.append(form[1])
+    for series, reference in _predecessors(dataset):
+        form = form_uid(reference.ReferencedSOPInstanceUID, sop_class_uid)
+        reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = sop_class_uid, form
+        series.SeriesInstanceUID = series_uid(form)
     dataset.SOPClassUID = UID(sop_class_uid)
-    dataset.SOPInstanceUID = form_uid(dataset.SOPInstanceUID, sop_class_uid, *predecessors)
+    dataset.SOPInstanceUID = form_uid(dataset.SOPInstanceUID, sop_class_uid)
     dataset.SeriesInstanceUID = series_uid(dataset.SOPInstanceUID)
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
     return dataset.SOPInstanceUID, buffer.getvalue()
+
+
+def _predecessors(report: Dataset) -> Iterator[tuple[Dataset, Dataset]]:
+    """The reports that it names: the item of the series, which holds no other, and of it."""
+    for study in report.get("PredecessorDocumentsSequence", ()):
+        for series in study.ReferencedSeriesSequence:
+            for reference in series.ReferencedSOPSequence:
+                yield series, reference

@@ -110,8 +110,9 @@ def answered(
     """The answer to a storage commitment; the deliveries that it was asked for, as they are now.
 
     committed : SOP Instance UIDs that the destination keeps. failed : the Failure Reason by SOP
-    Instance UID. What it says it has not is sent again. Empty for an unknown transaction; the same
-    answer again changes nothing.
+    Instance UID. What it says it has not is sent again; what it refuses for another reason stays
+    ``sent`` and is asked no more. Empty for an unknown transaction; the same answer again changes
+    nothing.
     """
     at = now or utcnow()
     mine = deliveries.c.transaction_uid == transaction_uid
@@ -147,7 +148,8 @@ def _confirmed(by: str, now: datetime | None) -> dict[str, object]:
 
 def _not_committed(delivery: Delivery, reason: int, at: datetime) -> dict[str, object]:
     if reason != NO_SUCH_INSTANCE:
-        return {"last_error": f"no storage commitment: failure reason {reason:04X}"}
+        why = f"no storage commitment: failure reason {reason:04X}"
+        return {"last_error": why, "confirm_at": None}
     why = "it took this object, and answers the storage commitment that it has none"
     lost = delivery.failures + 1
     return {
@@ -162,9 +164,11 @@ def _not_committed(delivery: Delivery, reason: int, at: datetime) -> dict[str, o
 
 
 def _unconfirmed(db: Database, ids: Sequence[int], **values: object) -> None:
+    """Of those that are still asked for: an answer may have come meanwhile, and it holds."""
     with db.writing() as connection:
         connection.execute(
             sa.update(deliveries)
             .where(deliveries.c.id.in_(ids), deliveries.c.state == "sent")
+            .where(deliveries.c.confirm_at.is_not(None))
             .values(lease_until=None, **values)
         )

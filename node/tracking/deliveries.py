@@ -141,7 +141,7 @@ def refused(db: Database, delivery: Delivery, error: str, instead: Sequence[str]
 
     instead : kinds of result that tell the same, best first. Of the same set, the first that the
     destination has not refused is due, whether it is among the kinds of that destination or not:
-    which that is, '' where there is none.
+    which that is, '' where there is none. The delivery's error says it too.
     """
     with db.writing() as connection:
         ended = connection.execute(
@@ -151,40 +151,52 @@ def refused(db: Database, delivery: Delivery, error: str, instead: Sequence[str]
         )
         if ended.rowcount == 0:
             return ""
-        set_of, urgent = connection.execute(
-            sa.select(results.c.result_key, deliveries.c.urgent)
-            .select_from(deliveries.join(results))
+        kind = _send_instead(connection, delivery, instead)
+        what = f"the {kind} goes instead" if kind else "nothing else tells the same"
+        connection.execute(
+            sa.update(deliveries)
             .where(deliveries.c.id == delivery.id)
-        ).one()
-        for kind in instead:
-            rows = connection.execute(
-                sa.select(results.c.id, deliveries.c.state)
-                .select_from(
-                    results.outerjoin(
-                        deliveries,
-                        sa.and_(
-                            deliveries.c.result_id == results.c.id,
-                            deliveries.c.destination == delivery.destination,
-                        ),
+            .values(last_error=f"{error}; {what}")
+        )
+        return kind
+
+
+def _send_instead(connection: sa.Connection, delivery: Delivery, instead: Sequence[str]) -> str:
+    """Within a transaction: the kind of ``refused``, due."""
+    set_of, urgent = connection.execute(
+        sa.select(results.c.result_key, deliveries.c.urgent)
+        .select_from(deliveries.join(results))
+        .where(deliveries.c.id == delivery.id)
+    ).one()
+    for kind in instead:
+        rows = connection.execute(
+            sa.select(results.c.id, deliveries.c.state)
+            .select_from(
+                results.outerjoin(
+                    deliveries,
+                    sa.and_(
+                        deliveries.c.result_id == results.c.id,
+                        deliveries.c.destination == delivery.destination,
+                    ),
+                )
+            )
+            .where(results.c.result_key == set_of, results.c.kind == kind)
+        ).all()
+        if not rows or any(row.state == "refused" for row in rows):
+            continue
+        for row in rows:
+            if row.state is None:
+                connection.execute(
+                    sa.insert(deliveries).values(
+                        result_id=row.id,
+                        destination=delivery.destination,
+                        state="pending",
+                        urgent=urgent,
+                        next_attempt_at=utcnow(),
                     )
                 )
-                .where(results.c.result_key == set_of, results.c.kind == kind)
-            ).all()
-            if not rows or any(row.state == "refused" for row in rows):
-                continue
-            for row in rows:
-                if row.state is None:
-                    connection.execute(
-                        sa.insert(deliveries).values(
-                            result_id=row.id,
-                            destination=delivery.destination,
-                            state="pending",
-                            urgent=urgent,
-                            next_attempt_at=utcnow(),
-                        )
-                    )
-            return kind
-        return ""
+        return kind
+    return ""
 
 
 def replaced(
@@ -215,27 +227,11 @@ def replaced(
         )
 
 
-def older_forms(
-    db: Database, destination: str, study_instance_uid: str
-) -> dict[str, tuple[str, str]]:
-    """Where a destination has older forms of a study's results: (SOP Class UID, SOP Instance UID)
-    by the SOP Instance UID that the result was made under."""
+def made_path(db: Database, delivery: Delivery) -> str:
+    """The file of the result as it was made, whatever form of it is sent."""
     with db.reading() as connection:
-        rows = connection.execute(
-            sa.select(
-                results.c.sop_instance_uid,
-                deliveries.c.form_class_uid,
-                deliveries.c.form_instance_uid,
-            )
-            .select_from(deliveries.join(results).join(studies))
-            .where(
-                studies.c.study_instance_uid == study_instance_uid,
-                deliveries.c.destination == destination,
-                deliveries.c.state.in_(("sent", "confirmed")),
-                deliveries.c.form_instance_uid.is_not(None),
-            )
-        )
-        return {uid: (form_class, form_uid) for uid, form_class, form_uid in rows}
+        query = sa.select(results.c.path).where(results.c.id == delivery.result_id)
+        return str(connection.execute(query).scalar_one())
 
 
 def postponed(

@@ -94,11 +94,11 @@ def finish(
 ) -> bool:
     """Commit a run's results, their deliveries and its end in one transaction.
 
-    ``destinations`` names the kinds of result that each destination gets; one that is configured
-    later gets what later runs make, and nothing of this one. ``objects`` are in the order of
-    delivery. An empty ``objects`` ends a run whose results exist already. False, and
-    no result is written, when the lease was lost, or when objects of a second patient came under
-    the study meanwhile: then the run is superseded.
+    ``destinations`` names the kinds of result that each destination gets. ``objects`` are in the
+    order of delivery. An empty ``objects`` ends a run whose results exist already: of those a
+    destination gets the kinds that it was not yet configured to get when they were made. False,
+    and no result is written, when the lease was lost, or when objects of a second patient came
+    under the study meanwhile: then the run is superseded.
     """
     at = now or utcnow()
     with db.writing() as connection:
@@ -126,7 +126,7 @@ def finish(
         if ended.rowcount == 0:
             return False
         for position, new in enumerate(objects):
-            result_id = connection.scalar(
+            connection.execute(
                 db.insert(results)
                 .values(
                     study_id=claim.study_id,
@@ -138,22 +138,41 @@ def finish(
                     **vars(new),
                 )
                 .on_conflict_do_nothing(index_elements=[results.c.sop_instance_uid])
-                .returning(results.c.id)
             )
-            if result_id is None:
-                continue
-            for destination, kinds in destinations.items():
-                if new.kind in kinds:
-                    connection.execute(
-                        sa.insert(deliveries).values(
-                            result_id=result_id,
-                            destination=destination,
-                            state="pending",
-                            urgent=claim.urgent,
-                            next_attempt_at=at,
-                        )
-                    )
+        _deliver(db, connection, result_key, destinations, claim.urgent, at)
     return True
+
+
+def _deliver(
+    db: Database,
+    connection: sa.Connection,
+    result_key: str,
+    destinations: Mapping[str, Sequence[str]],
+    urgent: bool,
+    at: datetime,
+) -> None:
+    """Within a transaction: what each destination is to get of a set is due, unless it is on record
+    there in whatever state."""
+    for one in connection.execute(
+        sa.select(results.c.id, results.c.kind)
+        .where(results.c.result_key == result_key)
+        .order_by(results.c.position)
+    ).all():
+        for destination, kinds in destinations.items():
+            if one.kind in kinds:
+                connection.execute(
+                    db.insert(deliveries)
+                    .values(
+                        result_id=one.id,
+                        destination=destination,
+                        state="pending",
+                        urgent=urgent,
+                        next_attempt_at=at,
+                    )
+                    .on_conflict_do_nothing(
+                        index_elements=[deliveries.c.result_id, deliveries.c.destination]
+                    )
+                )
 
 
 def of_study(db: Database, study_instance_uid: str) -> tuple[Result, ...]:

@@ -28,7 +28,8 @@ def database(node: Node) -> Iterator[Database]:
 
 def sent(db: Database) -> tuple[Delivery, ...]:
     """All of a set to the PACS, each to be confirmed."""
-    deliveries.retry(db)
+    every = [one.id for one in deliveries.list_deliveries(db, destination="pacs")]
+    deliveries.retry(db, tuple(every), again=True)
     for one in deliveries.claim_set(db, "pacs", lease_seconds=30):
         deliveries.sent(db, one.id, 0, confirm=True)
     return deliveries.list_deliveries(db, destination="pacs", state="sent")
@@ -39,15 +40,20 @@ def test_a_refused_class_is_listed_by_name_and_is_no_fault(filled: Filled) -> No
     with database(node) as db:
         deliveries.retry(db)
         *_, report = deliveries.claim_set(db, "pacs", lease_seconds=30)
-        assert deliveries.refused(db, report, "pacs takes no reports", ("summary",)) == ""
+        said = "pacs takes no reports"
+        assert deliveries.refused(db, report, said, ("summary", "heatmap")) == "heatmap"
         dialects.learn(db, "pacs", SegmentationStorage, False)
         dialects.learn(db, "pacs", Comprehensive3DSRStorage, True)
     text = node("deliveries", "list", "--state", "refused").out
-    assert f"{report.id} to pacs: pacs takes no reports" in text
+    assert f"{report.id} to pacs: {said}; the heatmap goes instead" in text
+    (shown,) = node("deliveries", "list", "--state", "refused", "--json").json
+    assert shown["last_error"] == f"{said}; the heatmap goes instead"
     assert "pacs does not take Segmentation" in text
     assert "Comprehensive 3D SR, as it said" not in text
     found = list(records.deliveries(settings.load(node.config)))
     assert any("does not take Segmentation" in one.text for one in found)
+    refusal = f"pacs refused the report: {said}; the heatmap goes instead"
+    assert refusal in [one.text for one in found]
     assert not any("failed, last to" in one.text for one in found)
 
 

@@ -191,7 +191,7 @@ def _deliver(db: Database, data: Path, report: NewResult) -> str:
     *_, refused = deliveries.claim_set(db, "pacs", lease_seconds=30)
     form = form_uid(report.sop_instance_uid, ComprehensiveSRStorage)
     path = f"results/{STUDY}/{form}.dcm"
-    (data / path).write_bytes(older_form(data / report.path, ComprehensiveSRStorage, {})[1])
+    (data / path).write_bytes(older_form(data / report.path, ComprehensiveSRStorage)[1])
     deliveries.replaced(db, refused, ComprehensiveSRStorage, series_uid(form), form, path)
     for one in deliveries.list_deliveries(db):
         deliveries.sent(db, one.id, 0)

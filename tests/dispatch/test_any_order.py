@@ -16,8 +16,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
+from pydicom.uid import ComprehensiveSRStorage, EnhancedSRStorage
 
 from node.dispatch import Deliverer
+from node.dispatch.older_form import form_uid
 from node.settings import Destination, Settings
 from node.storage import InstanceStore
 from node.tracking import Database, deliveries, results, runs, studies
@@ -56,8 +58,8 @@ class Mortal:
 class World:
     """A study whose versions go to one destination, and what its peer keeps."""
 
-    def __init__(self, db: Database, data: Path, pacs: Archive) -> None:
-        self.db, self.data, self.pacs = db, data, pacs
+    def __init__(self, db: Database, data: Path, pacs: Archive, way: str = "well") -> None:
+        self.db, self.data, self.pacs, self.way = db, data, pacs, way
         self.name = f"pacs-{next(_NUMBERS)}"
         self.versions: list[list[Path]] = []
         self.forms: dict[int, list[str]] = {}  # UIDs of each result, the original first
@@ -87,14 +89,14 @@ class World:
             timings={},
         )
 
-    def deliver(self, way: str = "well", *, lives: int | None = None) -> float:
+    def deliver(self, way: str = "", *, lives: int | None = None) -> float:
         destination = Destination.model_validate(
             {
                 "name": self.name,
                 "timeout": 5,
                 "retry_first": 300,
                 "confirm": "none",
-                **self.pacs.ways[way],
+                **self.pacs.ways[way or self.way],
             }
         )
         db: Any = self.db if lives is None else Mortal(self.db, lives)
@@ -271,6 +273,21 @@ def test_by_c_store(db: Database, tmp_path: Path, aet: Archive, course: list[Any
     take_course(World(db, tmp_path, aet), course)
 
 
+@settings(COURSE, max_examples=10)
+@example(course=THE_PREDECESSOR_COMES_LATER)
+@given(course=actions(FAULTS, ("old", "old", "away")))
+def test_by_c_store_to_one_of_old(
+    db: Database, tmp_path: Path, aet: Archive, course: list[Any]
+) -> None:
+    world = World(db, tmp_path, aet, "old")
+    take_course(world, course)
+    kept: set[str] = set()
+    for *pictures, report in world.versions:
+        kept |= {one.stem for one in pictures}
+        kept.add(form_uid(report.stem, ComprehensiveSRStorage))
+    assert set(world.pacs.kept) == kept
+
+
 @COURSE
 @example(course=A_REPORT_IS_RETRIED_ALONE)
 @example(course=KILLED_WHILE_IT_POSTPONES)
@@ -289,7 +306,11 @@ def take_course(world: World, course: list[Any]) -> None:
     assert {one.state for one in found} == {"sent"}
     kept = world.pacs.kept
     assert set(kept) <= {uid for uids in world.forms.values() for uid in uids}
-    if not refuses_classes(course):
+    for made, *forms in world.forms.values():
+        assert set(forms) <= {
+            form_uid(made, one) for one in (ComprehensiveSRStorage, EnhancedSRStorage)
+        }
+    if world.way == "well" and not refuses_classes(course):
         assert set(kept) == {uid for uid, *_ in world.forms.values()}
     for one in found:
         assert one.sop_instance_uid in kept

@@ -291,6 +291,25 @@ def test_a_pacs_that_loses_an_object_each_time_is_told_of_and_sent_no_more(
     assert "failure reason 0213" in of(db, uids)[1].last_error
 
 
+def test_a_refused_commitment_is_not_made_up_for_by_a_query(db: Database, tmp_path: Path) -> None:
+    uids = waiting_set(db, tmp_path)
+    with orthanc_that_answers(tmp_path, free_port()) as pacs:  # where nobody listens
+        site = Site(db, tmp_path, pacs.port, confirm_wait=0.01)
+        site.deliver()
+        site.confirm()
+        refused, *_ = of(db, uids)
+        assert refused.transaction_uid
+        reasons = {refused.sop_instance_uid: RESOURCE_LIMITATION}
+        confirmations.answered(db, refused.transaction_uid, [], reasons)
+        confirmations.found(db, [refused.id])  # of a query that was under way
+        time.sleep(0.05)
+        site.confirm()
+    assert states(db, uids) == ["sent", "confirmed", "confirmed"]
+    (stays,) = of(db, uids[:1])
+    assert stays.last_error == "no storage commitment: failure reason 0213"
+    assert stays.confirm_at is None
+
+
 class Committing:
     """A PACS that stores anything and answers for it; ``failed``: with these Failure Reasons."""
 

@@ -15,6 +15,7 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, E
 
 from node.dispatch import Deliverer
 from node.dispatch.delivery import MAX_FAILURES
+from node.dispatch.older_form import form_uid
 from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, deliveries
 from node.tracking.database import utcnow
@@ -151,8 +152,7 @@ def test_a_pacs_of_old_gets_the_report_in_the_class_that_it_takes(
     assert (sent.state, sent.sop_class_uid, sent.sop_instance_uid) == ("sent", taken, report)
     assert sent.made_as == Comprehensive3DSRStorage
     assert (dcmread(tmp_path / sent.path).SOPClassUID, report in uids) == (taken, False)
-    made = deliveries.older_forms(db, "pacs", sent.study_instance_uid)
-    assert made == {uids[-1]: (taken, report)}
+    assert report == form_uid(uids[-1], taken)
 
 
 @pytest.mark.parametrize("taken", ["", "EnhancedSRStorage"])
@@ -225,6 +225,17 @@ def test_a_damaged_report_is_given_up_and_stops_nobody(db: Database, tmp_path: P
         deliver_all(db, tmp_path, pacs.port)
     assert states(db, uids) == ["failed"]
     assert "cannot be made" in of(db, uids)[0].last_error
+
+
+def test_the_oldest_form_is_the_same_by_whatever_way_it_came_to_it(
+    db: Database, tmp_path: Path
+) -> None:
+    (uid,) = waiting_set(db, tmp_path, captures=0)
+    refused = {uid, form_uid(uid, ComprehensiveSRStorage)}
+    classes = (*REPORTS, ComprehensiveSRStorage, EnhancedSRStorage)
+    with scp(classes, answer=lambda asked: 0x0122 if asked in refused else 0) as pacs:
+        deliver_all(db, tmp_path, pacs.port)
+        assert pacs.stored() == [form_uid(uid, EnhancedSRStorage)]
 
 
 def test_the_class_may_be_refused_by_a_status(db: Database, tmp_path: Path) -> None:

@@ -44,6 +44,35 @@ def test_the_same_key_again_makes_nothing_new(db: Database) -> None:
     assert len(deliveries.list_deliveries(db)) == 3
 
 
+def test_a_kind_that_is_asked_for_later_goes_with_the_next_run_of_the_same_key(
+    db: Database,
+) -> None:
+    finished_run(db)
+    (known,) = deliveries.list_deliveries(db, destination="archive")
+    deliveries.sent(db, known.id, 0)
+    before = deliveries.list_deliveries(db)
+    wanted = {"pacs": ("report",), "archive": ("heatmap", "report"), "new": ("report",)}
+    for _ in range(2):
+        assert results.finish(
+            db,
+            _reprocessed(db),
+            result_key="k1",
+            version=1,
+            objects=(),
+            destinations=wanted,
+            snapshot={},
+            timings={},
+            now=at(40),
+        )
+    found = deliveries.list_deliveries(db)
+    added = [one for one in found if one not in before]
+    assert {(one.destination, one.kind, one.state) for one in added} == {
+        ("archive", "heatmap", "pending"),
+        ("new", "report", "pending"),
+    }
+    assert len(found) == len(before) + 2
+
+
 def test_a_new_key_is_the_next_version_and_names_the_report_before(db: Database) -> None:
     claimed = finished_run(db)
     lineage = results.lineage(db, claimed.study_id, "k2")

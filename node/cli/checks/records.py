@@ -110,6 +110,7 @@ def deliveries(settings: Settings) -> Iterator[Finding]:
             failed = tracking.deliveries.list_deliveries(db, state="failed", limit=_MANY)
             pending = tracking.deliveries.list_deliveries(db, state="pending", limit=_MANY)
             unproven = tracking.deliveries.list_deliveries(db, state="sent", limit=_MANY)
+            made_up_for = tracking.deliveries.list_deliveries(db, state="refused", limit=_MANY)
             refused = [one for one in tracking.dialects.known(db) if not one.taken]
     except TrackingError:
         return
@@ -139,6 +140,7 @@ def deliveries(settings: Settings) -> Iterator[Finding]:
                 "they go by themselves when it takes them; `deliveries retry --all` tries now",
             )
     yield from _unproven(unproven)
+    yield from _refused(made_up_for)
     for one in refused:
         if settings.destination(one.destination) is not None:
             what = class_name(one.sop_class_uid)
@@ -159,3 +161,10 @@ def _unproven(sent: Sequence[Delivery]) -> Iterator[Finding]:
             f"{plural(len(own), 'object')} sent to {name} not confirmed: {own[0].last_error}",
             "look for them there; `hepanode deliveries retry --again ID` sends them once more",
         )
+
+
+def _refused(found: Sequence[Delivery]) -> Iterator[Finding]:
+    """Which kinds a destination never takes, and what it gets instead, as it last was."""
+    last = {(one.destination, one.kind): one.last_error for one in reversed(found)}
+    for (name, kind), error in sorted(last.items()):
+        yield Finding("ok", "deliveries", f"{name} refused the {kind}: {error}")

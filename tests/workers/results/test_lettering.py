@@ -43,6 +43,7 @@ def test_the_cells_of_a_table_never_touch(cell: str) -> None:
 
     class Pen:
         def text(self, xy: Any, text: str, fill: Any, face: Any) -> None:
+            assert face.size >= 22
             drawn.append((xy[1], xy[0], xy[0] + face.getlength(text)))
 
         def line(self, *_: Any, **__: Any) -> None: ...

@@ -117,7 +117,7 @@ def test_all_that_a_study_says_is_in_the_language(
 
     def watched(*arguments: Any, labels: Any, **named: Any) -> Any:
         drawn.extend((labels.warning, labels.title, *labels.numbers, *labels.remarks))
-        drawn.append(labels.scale_name)
+        drawn.extend((labels.original, labels.drawn))
         return draw(*arguments, labels=labels, **named)
 
     monkeypatch.setattr(heatmap, "draw", watched)

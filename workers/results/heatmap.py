@@ -115,14 +115,13 @@ def _picture(
             f"instance {finding.frame.sop_instance_uid}, frame {finding.frame.number}: the "
             f"heatmap's window {finding.window} does not fit in {columns} x {rows} pixels"
         )
-    attention = _outlines_attention(inputs, finding)
     return draw(
         source[y0:y1, x0:x1],
         finding.values,
         signed=finding.signed,
         outline=[(x - x0, y - y0) for x, y in finding.outline],
-        dashed=attention,
-        labels=_labels(context, inputs, finding, attention),
+        dashed=_outlines_attention(inputs, finding),
+        labels=labels_of(context, inputs, finding),
         marks=_marks(finding, (x0, y0)),
     )
 
@@ -155,15 +154,14 @@ def _marks_of_lesion(lesion: OutlinedLesion) -> Marks:
     return replace(marks, clicks=given)
 
 
-def _labels(
-    context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding, attention: bool
-) -> Labels:
+def labels_of(context: ResultContext, inputs: ResultInputs, finding: HeatmapFinding) -> Labels:
+    """The words on a heatmap's page."""
     remarks = [
         say("Source: {place}.", place=place_of(finding.frame, inputs.headers)),
         *map(_standing, _models(finding)),
         say(INVESTIGATIONAL),
     ]
-    if attention:
+    if _outlines_attention(inputs, finding):
         remarks.insert(1, say("Dashed: where the model looked, not the border of the lesion."))
     if finding.outlined:
         remarks[1:1] = [
@@ -182,7 +180,7 @@ def _labels(
             ),
         ]
     if finding.signed:
-        remarks.insert(1, say("Red raises the model's result, blue lowers it."))
+        remarks.insert(1, say("Orange raises the model's result, blue lowers it."))
     if context.version > 1:
         version = say("Version {version}; it replaces earlier results.", version=context.version)
         remarks.insert(0, version)
@@ -191,9 +189,19 @@ def _labels(
         title=_title(finding),
         numbers=tuple(plain(line) for line in finding.caption),
         remarks=tuple(plain(line) for line in remarks),
-        # Translators: above the colour scale of a heatmap; a short word.
-        scale_name=say("effect") if finding.signed else say("attention"),
+        # Translators: above the untouched picture of a heatmap's two; a short word.
+        original=say("Original"),
+        drawn=_drawn(finding),
     )
+
+
+def _drawn(finding: HeatmapFinding) -> str:
+    """Above the picture with the map or the marks."""
+    if finding.values is None:
+        # Translators: above the marked picture of a heatmap's two; short words.
+        return say("AI")
+    # Translators: above the coloured picture of a heatmap's two; short words.
+    return say("AI: effect") if finding.signed else say("AI: attention")
 
 
 def _standing(model: ModelIdentity) -> str:

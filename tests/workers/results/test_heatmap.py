@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import Dataset
 
 from node.errors import ResultError
 from tests.workers.results.studies import (
@@ -24,9 +25,15 @@ from tests.workers.results.studies import (
     pixels_of,
     prompted_of,
     results_of_file,
+    whole_of,
 )
 from workers.findings import StudyFindings
 from workers.results import ResultContext, ResultObject, build
+from workers.results.header import clean
+from workers.results.heatmap import labels_of
+from workers.results.objects import ResultInputs
+from workers.results.picture import Labels, arranged, draw
+from workers.results.picture.page import SIZE
 
 SOURCE = "US1_UNCR.dcm"
 WINDOW = (40, 100, 600, 400)
@@ -50,6 +57,27 @@ def of_source(findings: StudyFindings | None = None) -> list[ResultObject]:
 
 def only_map(findings: StudyFindings, index: int = 0, **changes: object) -> StudyFindings:
     return replace(findings, heatmaps=(replace(findings.heatmaps[index], **changes),))
+
+
+def words(findings: StudyFindings, header: Dataset, index: int = 0) -> Labels:
+    inputs = ResultInputs(findings, by_uid(header), clean(header), lambda _: np.zeros(()))
+    return labels_of(CONTEXT, inputs, findings.heatmaps[index])
+
+
+def pictures(
+    findings: StudyFindings, header: Dataset, pixels: NDArray[np.uint8], index: int = 0
+) -> list[NDArray[np.int64]]:
+    """The original and what is drawn beside it, as they stand on the page."""
+    finding = findings.heatmaps[index]
+    x0, y0, x1, y1 = finding.window
+    labels, scaled = words(findings, header, index), finding.values is not None
+    layout = arranged((x1 - x0, y1 - y0), labels, scaled=scaled)
+    page = heatmaps(findings, by_uid(header), pixels)[index].preview
+    assert page is not None
+    assert page.shape[1::-1] == layout.page
+    width, height = layout.size
+    corners = (layout.original, layout.drawn)
+    return [page[y : y + height, x : x + width].astype(int) for x, y in corners]
 
 
 def test_a_heatmap_names_its_source_frame() -> None:
@@ -103,16 +131,40 @@ def test_the_pixels_are_the_preview() -> None:
         assert np.array_equal(pixels, result.preview)
 
 
-@pytest.mark.parametrize("shape", [(60, 80), (240, 320), (768, 1024), (900, 300), (1080, 1920)])
-def test_every_frame_gives_a_page_of_sensible_size(shape: tuple[int, int]) -> None:
-    pixels = np.full((*shape, 3), 60, np.uint8)
-    header = blank_header()
-    findings = findings_of([frame_of(header)], (0, 0, shape[1], shape[0]))
-    for result in heatmaps(findings, by_uid(header), pixels):
+SHAPE = (480, 640)
+SHAPES = [(60, 80), (240, 320), (300, 300), (768, 1024), (900, 300), (1080, 1920), (200, 1600)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_page_is_of_sensible_size_and_can_be_read_at_512_pixels(
+    shape: tuple[int, int],
+) -> None:
+    pixels, header = np.full((*shape, 3), 60, np.uint8), blank_header()
+    findings = whole_of(frame_of(header), shape=shape)
+    for index, result in enumerate(heatmaps(findings, by_uid(header), pixels)):
         assert result.preview is not None
         rows, columns, _ = result.preview.shape
         assert 512 <= columns <= 1600
         assert 512 <= rows <= 1600
+        scaled = findings.heatmaps[index].values is not None
+        lines = arranged(shape[::-1], words(findings, header, index), scaled=scaled).lines
+        smallest = min(SIZE, *(line.face.size for line in lines))
+        assert smallest * 512 / max(rows, columns) >= 11
+
+
+def test_pictures_of_any_shape_are_as_large_as_their_page_allows() -> None:
+    header = blank_header()
+    for shape, least in (
+        ((300, 400), 700),
+        ((300, 300), 500),
+        ((900, 300), 700),
+        ((200, 1600), 1500),
+    ):
+        pixels = np.full((*shape, 3), 60, np.uint8)
+        findings = findings_of([frame_of(header)], (0, 0, shape[1], shape[0]))
+        for index in (0, 1):
+            for picture in pictures(findings, header, pixels, index):
+                assert max(picture.shape) >= least
 
 
 def test_no_patient_data_reaches_the_pixels() -> None:
@@ -129,16 +181,19 @@ def test_no_patient_data_reaches_the_pixels() -> None:
         assert np.array_equal(one, other)
 
 
-def test_a_map_that_says_nothing_leaves_the_tissue_alone() -> None:
-    findings = findings_of([frame_of(header_of(SOURCE))], WINDOW)
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_original_stands_beside_the_map_and_no_map_leaves_the_tissue_alone(index: int) -> None:
+    header, pixels = header_of(SOURCE), pixels_of(SOURCE)
+    findings = findings_of([frame_of(header)], WINDOW)
     x0, y0, x1, y1 = WINDOW
-    tissue = Image.fromarray(np.ascontiguousarray(pixels_of(SOURCE)[y0:y1, x0:x1]))
-    enlarged = np.asarray(tissue.resize((960, 514), Image.Resampling.LANCZOS))
-    for index in (0, 1):
-        nothing = only_map(findings, index, values=np.zeros((8, 8), np.float32), outline=())
-        (result,) = of_source(nothing)
-        assert result.preview is not None
-        assert np.array_equal(result.preview[48 : 48 + 514, :960], enlarged)
+    tissue = Image.fromarray(np.ascontiguousarray(pixels[y0:y1, x0:x1]))
+    original, drawn = pictures(findings, header, pixels, index)
+    shown = tissue.resize(original.shape[1::-1], Image.Resampling.LANCZOS)
+    assert np.array_equal(original, shown)
+    assert not np.array_equal(drawn, shown)
+    nothing = only_map(findings, index, values=np.zeros((8, 8), np.float32), outline=())
+    original, drawn = pictures(nothing, header, pixels)
+    assert np.array_equal(original, drawn)
 
 
 def test_tissue_stays_readable_under_the_strongest_colour() -> None:
@@ -150,11 +205,64 @@ def test_tissue_stays_readable_under_the_strongest_colour() -> None:
     def contrast(level: float) -> float:
         values = np.full((8, 8), level, np.float32)
         findings = only_map(base, values=values, outline=())
-        (result,) = heatmaps(findings, by_uid(header), pixels)
-        assert result.preview is not None
-        return float(result.preview[100:600, 100:600].max(axis=-1).std())
+        _, drawn = pictures(findings, header, pixels)
+        return float(drawn[50:-50, 50:-50].max(axis=-1).std())
 
     assert contrast(1.0) > 0.6 * contrast(0.0)
+
+
+@pytest.mark.parametrize("echo", [20, 70, 160])
+@pytest.mark.parametrize("signed", [False, True])
+def test_what_is_stronger_differs_more_from_the_bare_tissue(echo: int, signed: bool) -> None:
+    steps = np.linspace(-1 if signed else 0, 1, 17 if signed else 9)
+    values = np.repeat(steps, 8)[None].astype(np.float32)
+    tissue, labels = np.full((300, 400, 3), echo, np.uint8), Labels("", "", (), ())
+    page = draw(tissue, values, signed=signed, outline=(), dashed=False, labels=labels)
+    layout = arranged((400, 300), labels, scaled=True)
+    width, (x, y) = layout.size[0], layout.drawn
+    places = x + ((np.arange(len(steps)) + 0.5) / len(steps) * width).astype(int)
+    change = np.linalg.norm(lab(page[y + 100, places]) - lab(tissue[0, 0]), axis=-1)
+    for side in (change[-9:], change[8::-1]) if signed else (change,):
+        assert side[0] == 0
+        assert (np.diff(side) > 0.5).all()
+        assert side[-1] > 20
+
+
+def lab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """CIELAB of sRGB, white D65."""
+    share = rgb / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = linear @ np.array(to_xyz).T / (0.9505, 1, 1.089)
+    x, y, z = np.moveaxis(np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+KINDS = ("lesion attention", "fat activation", "prompted lesion", "hepatorenal index")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_of_every_kind_says_frame_numbers_models_and_that_nobody_reviewed_it(
+    kind: str,
+) -> None:
+    header = blank_header(NumberOfFrames=30, SeriesNumber=2, InstanceNumber=9)
+    frame = frame_of(header, 12)
+    captures = (*whole_of(frame, shape=SHAPE).heatmaps, *paired_of(frame).heatmaps)
+    finding = next(one for one in captures if one.kind == kind)
+    findings = replace(whole_of(frame, shape=SHAPE), heatmaps=(finding,))
+    labels = words(findings, header)
+    assert labels.warning == "AI RESULT, NOT REVIEWED"
+    assert labels.numbers == finding.caption
+    assert labels.numbers
+    assert "Source: series 2, image 9, frame 12 of 30." in labels.remarks
+    model = finding.model
+    standing = f"Model {model.name} {model.version}: {model.validation_status}."
+    assert standing in labels.remarks
+    assert labels.original == "Original"
+    assert labels.drawn.startswith("AI")
+    if finding.outlined:
+        for reading in finding.outlined.readings:
+            assert any(f"Model {reading.model.name} " in line for line in labels.remarks)
 
 
 def test_the_strongest_colour_lies_where_the_map_is_highest() -> None:
@@ -162,13 +270,12 @@ def test_the_strongest_colour_lies_where_the_map_is_highest() -> None:
     header = blank_header()
     findings = findings_of([frame_of(header)], (0, 0, 640, 480))
     findings = only_map(findings, values=attention((12, 16), (12, 3), 1.5), outline=())
-    (result,) = heatmaps(findings, by_uid(header), pixels)
-    assert result.preview is not None
-    image = result.preview[48 : 48 + 720, :960].astype(int)
-    change = np.abs(image - 70).sum(axis=-1)
+    _, drawn = pictures(findings, header, pixels)
+    change = np.abs(drawn - 70).sum(axis=-1)
     y, x = (float((change * axis).sum() / change.sum()) for axis in np.indices(change.shape))
-    assert x == pytest.approx(960 * 12.5 / 16, abs=25)
-    assert y == pytest.approx(720 * 3.5 / 12, abs=25)
+    rows, columns = change.shape
+    assert x / columns == pytest.approx(12.5 / 16, abs=0.03)
+    assert y / rows == pytest.approx(3.5 / 12, abs=0.03)
 
 
 def test_an_attention_outline_is_dashed_and_a_border_is_not() -> None:
@@ -178,9 +285,8 @@ def test_an_attention_outline_is_dashed_and_a_border_is_not() -> None:
     for kind in ("attention", "segmentation"):
         findings = findings_of([frame_of(header)], (0, 0, 640, 480), outline_kind=kind)
         findings = only_map(findings, values=np.zeros((4, 4), np.float32))
-        (result,) = heatmaps(findings, by_uid(header), pixels)
-        assert result.preview is not None
-        white.append(int((result.preview[48 : 48 + 720, :960] == 255).all(axis=-1).sum()))
+        _, drawn = pictures(findings, header, pixels)
+        white.append(int((drawn == 255).all(axis=-1).sum()))
     assert 0.4 * white[1] < white[0] < 0.75 * white[1]
 
 
@@ -224,12 +330,17 @@ def test_a_capture_at_a_prompt_names_frame_model_and_who_pointed() -> None:
 
 def test_a_capture_at_a_prompt_shows_border_box_and_calipers_and_leaves_the_tissue_alone() -> None:
     """In a frame of 480 x 640 the border runs through (400, 240), the box through (416, 240)."""
+    header = blank_header(NumberOfFrames=30, SeriesNumber=2, InstanceNumber=9)
+    pixels = np.full((480, 640, 3), 70, np.uint8)
     for kind, amber in (("box", 416), ("point", 320)):
-        preview = at_prompt(kind).preview
-        assert preview is not None
-        image = preview[48 : 48 + 720, :960].astype(int)
-        assert (image[380:400, 595:605].min(axis=-1) > 200).any(), "white, within black"
-        near = image[330:390, round(1.5 * amber) - 9 : round(1.5 * amber) + 9]
+        findings = prompted_of(frame_of(header), (480, 640), kind=kind)
+        original, image = pictures(findings, header, pixels)
+        assert (original == 70).all()
+        factor = image.shape[1] / 640
+        x, y = round(400 * factor), round(240 * factor)
+        border = image[y + 15 : y + 30, x - 5 : x + 5]
+        assert (border.min(axis=-1) > 200).any(), "white, within black"
+        near = image[y - 30 : y + 30, round(amber * factor) - 9 : round(amber * factor) + 9]
         assert ((near[..., 0] > 200) & (near[..., 2] < 60)).any(), "amber"
         assert ((image[..., 2] > 200) & (image[..., 0] < 120)).any(), "cyan"
         untouched = (image == 70).all(axis=-1).mean()
@@ -237,10 +348,11 @@ def test_a_capture_at_a_prompt_shows_border_box_and_calipers_and_leaves_the_tiss
 
 
 def test_a_capture_of_a_pair_frames_both_regions_and_names_them() -> None:
-    """200 x 160 pixels are drawn 4.8 times as large; the liver's square is 50 to 70, 70 to 90."""
+    """Of 200 x 160 pixels the liver's square is 50 to 70, 70 to 90."""
     header = blank_header(SeriesNumber=2, InstanceNumber=9)
     pixels = np.full((480, 640, 3), 70, np.uint8)
-    (result,) = heatmaps(paired_of(frame_of(header)), by_uid(header), pixels)
+    findings = paired_of(frame_of(header))
+    (result,) = heatmaps(findings, by_uid(header), pixels)
     dataset = result.dataset
     assert dataset.SeriesDescription == "Hepatorenal index at operator's places, not reviewed"
     assert dataset.ImageComments == "AI result, not reviewed; Prompt 5: index 1.25"
@@ -248,11 +360,12 @@ def test_a_capture_of_a_pair_frames_both_regions_and_names_them() -> None:
         dataset.DerivationDescription
     )
     assert "DerivationCodeSequence" not in dataset, "nothing was segmented, and no map is drawn"
-    assert result.preview is not None
-    image = result.preview[48 : 48 + 768, :960].astype(int)
+    original, image = pictures(findings, header, pixels)
+    assert (original == 70).all()
+    factor = image.shape[1] / 200
     amber = (image[..., 0] > 200) & (image[..., 1] > 150) & (image[..., 2] < 60)
-    for left, top, name in ((50, 70, -26), (90, 80, 102)):
-        x0, y0, x1, y1 = (round(4.8 * edge) for edge in (left, top, left + 20, top + 20))
+    for left, top, name in ((50, 70, -30), (90, 80, 85)):
+        x0, y0, x1, y1 = (round(factor * edge) for edge in (left, top, left + 20, top + 20))
         for side in (
             amber[y0 - 4 : y0 + 1, x0 + 10 : x1 - 10].any(axis=0),
             amber[y1 - 1 : y1 + 4, x0 + 10 : x1 - 10].any(axis=0),
@@ -273,9 +386,11 @@ def test_a_capture_of_a_found_lesion_shows_border_and_calipers_over_the_heatmap(
     captures = heatmaps(findings, by_uid(header), pixels)
     assert len(captures) == 2
     first = captures[0]
-    assert first.preview is not None
-    image = first.preview[48 : 48 + 720, :960].astype(int)
-    on_border = image[358:362, 333:340]
+    original, image = pictures(findings, header, pixels)
+    assert (original == 70).all()
+    factor = image.shape[1] / 640
+    x, y = round(224 * factor), round(240 * factor)
+    on_border = image[y + 15 : y + 30, x - 5 : x + 5]
     assert (on_border.min(axis=-1) > 200).any(), "white, within black"
     cyan = (image[..., 2] > 200) & (image[..., 0] < 120)
     assert cyan.any(), "calipers"

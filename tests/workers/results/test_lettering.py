@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workers.results.picture import Table
-from workers.results.picture.lettering import fitting, font, lacks
+from workers.results.picture.lettering import lacks
 from workers.results.picture.sheet import MARGIN, WIDTH, Sheet
 
 
@@ -37,19 +37,13 @@ def test_what_is_written_from_right_to_left_cannot_be_drawn(text: str) -> None:
     assert lacks(f"liver {text}") == "".join(sorted(text))
 
 
-def test_words_are_made_smaller_until_they_fit() -> None:
-    assert fitting("attention", 20, 500) == font(20)
-    small = fitting("Aufmerksamkeit des Modells", 20, 140)
-    assert small.size < 20
-    assert small.getlength("Aufmerksamkeit des Modells") <= 140
-
-
 @pytest.mark.parametrize("cell", ["93%", "42 x 31 Millimeter", "42 x 31 Millimeter in der Ebene"])
 def test_the_cells_of_a_table_never_touch(cell: str) -> None:
     drawn: list[tuple[float, float, float]] = []
 
     class Pen:
         def text(self, xy: Any, text: str, fill: Any, face: Any) -> None:
+            assert face.size >= 22
             drawn.append((xy[1], xy[0], xy[0] + face.getlength(text)))
 
         def line(self, *_: Any, **__: Any) -> None: ...

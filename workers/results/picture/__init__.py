@@ -3,7 +3,7 @@ of DICOM."""
 
 from workers.results.picture.document import write_document
 from workers.results.picture.marks import Marks
-from workers.results.picture.page import Labels, draw
+from workers.results.picture.page import Labels, arranged, draw
 from workers.results.picture.sheet import (
     Banner,
     Block,
@@ -27,6 +27,7 @@ __all__ = [
     "Thumbnail",
     "Thumbnails",
     "Words",
+    "arranged",
     "draw",
     "draw_sheet",
     "write_document",

@@ -31,16 +31,23 @@ class Colours:
 
 @cache
 def colours(signed: bool) -> Colours:
-    """A perceptually even map: inferno for 0 to 1, coolwarm for values about 0."""
+    """A perceptually even map: inferno for 0 to 1, managua for values about 0 (orange above, blue
+    below).
+
+    What is stronger differs more from the bare tissue, be that dark or bright. So the dark part
+    of either map, which would dim tissue instead of colouring it, and the palest of inferno stay
+    out.
+    """
     import matplotlib
 
-    table = matplotlib.colormaps["coolwarm" if signed else "inferno"]
     steps = np.linspace(0, 1, LEVELS)
-    # inferno's first third is nearly black and would darken tissue instead of colouring it
-    rgb = table(steps if signed else 0.3 + 0.65 * steps)[:, :3]
     strength = np.abs(2 * steps - 1) if signed else steps
-    rise = np.clip((strength - 0.05) / 0.55, 0, 1)
-    opacity = OPACITY * rise * rise * (3 - 2 * rise)
+    if signed:
+        places = 0.5 + np.sign(steps - 0.5) * (0.2 + 0.3 * strength)
+        rgb = matplotlib.colormaps["managua_r"](places)[:, :3]
+    else:
+        rgb = matplotlib.colormaps["inferno"](0.3 + 0.55 * strength)[:, :3]
+    opacity = OPACITY * np.clip((strength - 0.05) / 0.95, 0, 1)
     return Colours(np.rint(255 * rgb).astype(np.uint8), np.rint(255 * opacity).astype(np.uint8))
 
 

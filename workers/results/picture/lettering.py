@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from unicodedata import bidirectional
@@ -10,6 +11,8 @@ from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont
 
+_BETWEEN = re.compile(r"\s+(?!(?<=\d\s)(?:%|[a-z]{1,2}\d?)(?!\w))")
+
 
 @cache
 def font(size: int, bold: bool = False) -> Font:
@@ -17,10 +20,15 @@ def font(size: int, bold: bool = False) -> Font:
     return ImageFont.truetype(_path(bold), size, layout_engine=ImageFont.Layout.BASIC)
 
 
+def parts(text: str) -> list[str]:
+    """The words of ``text``, a number with its unit as one: lines may end between them."""
+    return [part for part in _BETWEEN.split(text) if part]
+
+
 def wrap(text: str, face: Font, width: float) -> list[str]:
-    """``text`` in lines no wider than ``width``; a longer word gets a line of its own, cut."""
+    """``text`` in lines no wider than ``width``; a longer part gets a line of its own, cut."""
     lines: list[str] = []
-    for word in text.split():
+    for word in parts(text):
         if lines and face.getlength(f"{lines[-1]} {word}") <= width:
             lines[-1] = f"{lines[-1]} {word}"
             continue
@@ -28,14 +36,6 @@ def wrap(text: str, face: Font, width: float) -> list[str]:
             word = word[:-1]
         lines.append(word)
     return lines
-
-
-def fitting(text: str, size: int, width: float) -> Font:
-    """The type of ``size`` pixels, or the largest below it in which ``text`` is no wider than
-    ``width``."""
-    return next(
-        (face for face in map(font, range(size, 8, -1)) if face.getlength(text) <= width), font(8)
-    )
 
 
 def lacks(text: str) -> str:

@@ -16,7 +16,6 @@ PROMPT = (255, 196, 0)
 CALIPER = (90, 230, 255)
 _BLACK = (0, 0, 0)
 _ARM = 6
-_SMALLEST = 16
 _DOT, _SPACE = 3.0, 7.0
 _SHORT = 120.0
 """Axes shorter than this, in drawn pixels, get no dots: they would hide a small lesion."""
@@ -41,9 +40,9 @@ class Marks:
         )
 
 
-def draw_marks(image: Image.Image, marks: Marks) -> None:
+def draw_marks(image: Image.Image, marks: Marks, size: int) -> None:
     """A dashed box or crosses in amber; calipers in cyan, joined by dots; measured regions framed
-    in amber, with their names. Thin: the border of the lesion must stay in sight."""
+    in amber, with their names of ``size``. Thin: the border of the lesion must stay in sight."""
     pen = ImageDraw.Draw(image)
     large = any(math.dist(*axis) > _SHORT for axis in marks.axes)
     for axis in marks.axes:
@@ -59,7 +58,7 @@ def draw_marks(image: Image.Image, marks: Marks) -> None:
                 pen.line(dash, fill=colour, width=width)
     for click in marks.clicks:
         _cross(pen, click, PROMPT, diagonal=True)
-    face = font(max(_SMALLEST, image.width // 48), bold=True)
+    face = font(size, bold=True)
     upper = min((corners[0][1] for _, corners in marks.regions), default=0.0)
     for name, corners in marks.regions:
         (x0, y0), (x1, y1) = ((round(x), round(y)) for x, y in corners)

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from workers.findings import Point, Ruler
-from workers.results.picture.lettering import font, wrap
+from workers.results.picture.lettering import font, parts, wrap
 from workers.results.picture.outline import draw_outline
 from workers.results.picture.page import AMBER, BACKGROUND, GREY, WHITE
 
 WIDTH = 1280
 SIZE = 28
 """Pixels of the type; 512 / 1280 of it are 11."""
+
+_SMALLEST = 22
+"""The type of a table with many columns."""
 
 MARGIN = 32
 _GAP = 24
@@ -153,7 +156,7 @@ class Thumbnails:
 @dataclass(frozen=True)
 class Table:
     """Columns as wide as their widest cell; a head may have two lines. Where the columns would not
-    fit, it gets one for each word, and the type is made smaller."""
+    fit, it gets one for each word, the type is made a little smaller, and cells get lines too."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -161,13 +164,16 @@ class Table:
     def draw(self, sheet: Sheet) -> None:
         sheet.rule()
         heads = [head.split("\n") for head in self.heads]
+        rows = [[[cell] for cell in row] for row in self.rows]
         room = sheet.room - len(heads) * SIZE / 3  # for two numbers must not touch
         size = SIZE
-        if sum(self._widths(heads, size)) > room:
+        if sum(_widths(heads, rows, size)) > room:
             heads = [head.split() or [""] for head in self.heads]
-        while sum(widths := self._widths(heads, size)) > room and size > 8:
+        while sum(_widths(heads, rows, size)) > room and size > _SMALLEST:
             size -= 1
-        face, bold = font(size), font(size, bold=True)
+        if sum(_widths(heads, rows, size)) > room:
+            rows = [[parts(cell) or [""] for cell in row] for row in self.rows]
+        face, bold, widths = font(size), font(size, bold=True), _widths(heads, rows, size)
         between = min((sheet.room - sum(widths)) / len(widths), 2 * SIZE)
         lefts = [MARGIN + sum(widths[:place]) + between * place for place in range(len(widths))]
         lines = max(map(len, heads))
@@ -175,20 +181,24 @@ class Table:
             for number, line in enumerate(head, start=lines - len(head)):
                 sheet.pen.text((left, sheet.y + number * _LINE), line, GREY, face)
         sheet.y += lines * _LINE
-        for row in self.rows:
+        for row in rows:
             for left, cell in zip(lefts, row, strict=True):
-                sheet.pen.text((left, sheet.y), cell, WHITE, bold)
-            sheet.y += _LINE
+                for number, line in enumerate(cell):
+                    sheet.pen.text((left, sheet.y + number * _LINE), line, WHITE, bold)
+            sheet.y += max(map(len, row)) * _LINE
 
-    def _widths(self, heads: Sequence[Sequence[str]], size: int) -> list[float]:
-        face, bold = font(size), font(size, bold=True)
-        return [
-            max(
-                *(face.getlength(line) for line in head),
-                *(bold.getlength(row[place]) for row in self.rows),
-            )
-            for place, head in enumerate(heads)
-        ]
+
+def _widths(
+    heads: Sequence[Sequence[str]], rows: Sequence[Sequence[Sequence[str]]], size: int
+) -> list[float]:
+    face, bold = font(size), font(size, bold=True)
+    return [
+        max(
+            *(face.getlength(line) for line in head),
+            *(bold.getlength(line) for row in rows for line in row[place]),
+        )
+        for place, head in enumerate(heads)
+    ]
 
 
 @dataclass(frozen=True)

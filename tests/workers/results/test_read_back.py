@@ -146,7 +146,7 @@ def test_a_group_has_the_uid_of_its_tracking_identifier(content: MeasurementRepo
         *content.get_image_measurement_groups(),
     ]
     for group in groups:
-        name = group.tracking_identifier
+        name = str(group.tracking_identifier)
         uids = {tracking_uid(CONTEXT.result_key, one) for one in (name, name.lower())}
         assert group.tracking_uid in uids
 

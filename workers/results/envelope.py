@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
@@ -91,16 +92,32 @@ def ending(name: str, end: str) -> str:
     return plain(name, 64 - len(end.encode())) + shortened(end, 64)
 
 
+class Device(NamedTuple):
+    """A model as DICOM names a device; every object that names it says the same."""
+
+    manufacturer: str
+    name: str
+    version: str
+    uid: str
+
+
+def device(model: ModelIdentity) -> Device:
+    """Name and version in the 64 characters of a Long String (PS3.5 6.2), and never empty."""
+    name, version = plain(model.name, 64) or "-", plain(model.version, 64) or "-"
+    return Device(MANUFACTURER, name, version, weights_uid(model.digest))
+
+
 def contributing_equipment(models: Iterable[ModelIdentity]) -> list[Dataset]:
     """An item of Contributing Equipment Sequence (PS3.3 C.12.1) for each algorithm."""
     items = []
     for model in models:
+        named = device(model)
         item = Dataset()
         item.PurposeOfReferenceCodeSequence = [codes.coded(codes.PROCESSING_EQUIPMENT)]
-        item.Manufacturer = MANUFACTURER
-        item.ManufacturerModelName = plain(model.name, 64)
-        item.SoftwareVersions = plain(model.version, 64)
-        item.DeviceUID = weights_uid(model.digest)
+        item.Manufacturer = named.manufacturer
+        item.ManufacturerModelName = named.name
+        item.SoftwareVersions = named.version
+        item.DeviceUID = named.uid
         said = say("AI model; {status}", status=say(model.validation_status))
         item.ContributionDescription = plain(said, 1024)
         items.append(item)

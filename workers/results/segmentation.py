@@ -27,6 +27,7 @@ from workers.results import codes, header
 from workers.results.content.references import by_instance, sop_reference
 from workers.results.envelope import (
     contributing_equipment,
+    device,
     ending,
     envelope,
     not_reviewed,
@@ -230,11 +231,12 @@ def _liver(context: ResultContext, lesion: FoundLesion, number: int) -> SegmentD
 
 
 def _algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
+    named = device(model)
     return AlgorithmIdentificationSequence(
-        name=plain(model.name, 64),
+        name=named.name,
         family=codes.ARTIFICIAL_INTELLIGENCE,
-        version=plain(model.version, 64),
-        source=MANUFACTURER,
+        version=named.version,
+        source=named.manufacturer,
     )
 
 

@@ -17,21 +17,23 @@ from workers.findings import ModelIdentity
 from workers.messages import say
 from workers.results import codes
 from workers.results.content.items import CONTAINS, code, text
-from workers.results.identity import node_uid, weights_uid
+from workers.results.envelope import device
+from workers.results.identity import node_uid
 from workers.results.objects import ResultContext
 from workers.results.values import plain
 
 
 def algorithm(model: ModelIdentity) -> AlgorithmIdentification:
-    """TID 4019, with the values of the model's Contributing Equipment item."""
+    """TID 4019, with the values of the model's Contributing Equipment item.
+
+    Programs read the parameters: they are the same in every language.
+    """
+    named = device(model)
     return AlgorithmIdentification(
-        name=plain(model.name) or "-",
-        version=plain(model.version) or "-",
-        manufacturer=MANUFACTURER,
-        parameters=[
-            plain(say("Device UID {uid}", uid=weights_uid(model.digest))),
-            plain(say("SHA-256 of the weights {digest}", digest=model.digest)),
-        ],
+        name=named.name,
+        version=named.version,
+        manufacturer=named.manufacturer,
+        parameters=[f"Device UID {named.uid}", f"SHA-256 of the weights {model.digest}"],
     )
 
 

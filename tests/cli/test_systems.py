@@ -198,7 +198,7 @@ def test_a_shipped_bundle_is_evaluated_on_a_folder_that_nobody_has_seen(
     """Livers in the mirror: the files are in no bundle's list of what it learned from."""
     answer = node("models", "evaluate", bundle, "--data", str(mirrored(tmp_path)), "--json")
     assert answer.status == 0, answer.err
-    assert set(answer.json) == {"system", "bundle", "n", "figures", "baseline"}
+    assert {"system", "bundle", "n", "figures", "baseline"} <= set(answer.json)
     assert answer.json["bundle"].startswith(bundle)
     assert answer.json["n"] > 0
     assert named <= set(answer.json["figures"])

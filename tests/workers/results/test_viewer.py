@@ -58,9 +58,9 @@ def test_ohif_shows_heatmap_summary_and_the_contours_of_the_report(tmp_path: Pat
         for kind in ("heatmap", "summary"):
             preview = first[kind].preview
             _open(page, first[kind])
-            _soon(lambda preview=preview: _likeness(page, preview) > 0.95)
+            _soon(lambda preview=preview: _likeness(page, preview) > 0.9)
             page.screenshot(path=tmp_path / f"{kind}.png")
-            assert _likeness(page, preview) > 0.95, f"another picture: {tmp_path / kind}.png"
+            assert _likeness(page, preview) > 0.9, f"another picture: {tmp_path / kind}.png"
         _open(page, first["report"])
         drawn = _soon(lambda: _polylines(page, shape))
         page.screenshot(path=tmp_path / "report.png")

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from models.evaluation.metrics import RESAMPLES, bootstrap
+from models.registry import SHIPPED
 from models.systems import SYSTEMS
 from tests.cli.conftest import Node
 from tests.peers import shared
@@ -196,7 +197,8 @@ def test_a_shipped_bundle_is_evaluated_on_a_folder_that_nobody_has_seen(
     bundle: str, named: set[str], node: Node, tmp_path: Path
 ) -> None:
     """Livers in the mirror: the files are in no bundle's list of what it learned from."""
-    answer = node("models", "evaluate", bundle, "--data", str(mirrored(tmp_path)), "--json")
+    folder = str(SHIPPED / bundle)  # fan-liver alone would be the system of that name
+    answer = node("models", "evaluate", folder, "--data", str(mirrored(tmp_path)), "--json")
     assert answer.status == 0, answer.err
     assert {"system", "bundle", "n", "figures", "baseline"} <= set(answer.json)
     assert answer.json["bundle"].startswith(bundle)

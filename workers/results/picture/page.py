@@ -116,17 +116,27 @@ def draw(
 def arranged(tissue: tuple[int, int], labels: Labels, *, scaled: bool) -> Layout:
     """The layout that shows ``tissue`` (width, height) largest: side by side or one above the
     other, words below or at the right. scaled : with room for a colour scale."""
-    ways = ((False, False), (True, False), (False, True))
-    layouts = [_layout(tissue, labels, scaled, stacked, beside) for stacked, beside in ways]
+    top = _header_height(labels)
+    below, beside = _lines(labels, WIDTH - 2 * SIZE), _lines(labels, _COLUMN)
+    layouts = [
+        _layout(tissue, top, below, scaled, stacked=False, beside=False),
+        _layout(tissue, top, below, scaled, stacked=True, beside=False),
+        _layout(tissue, top, beside, scaled, stacked=False, beside=True),
+    ]
     return max(layouts, key=lambda one: (min(HEIGHT - one.page[1], 0), one.size))
 
 
 def _layout(
-    tissue: tuple[int, int], labels: Labels, scaled: bool, stacked: bool, beside: bool
+    tissue: tuple[int, int],
+    top: int,
+    lines: Sequence[_Line],
+    scaled: bool,
+    *,
+    stacked: bool,
+    beside: bool,
 ) -> Layout:
-    lines = _lines(labels, _COLUMN if beside else WIDTH - 2 * SIZE)
     words = sum(line.height for line in lines) + SIZE
-    top, bar = _header_height(labels), _LINE if scaled else 0
+    bar = _LINE if scaled else 0
     wide = WIDTH - 2 * SIZE - (_COLUMN + SIZE if beside else 0)
     high = max(HEIGHT - top - bar - (0 if beside else words), _LEAST)
     room = (wide, high // 2 - _LINE) if stacked else ((wide - _GAP) // 2, high - _LINE)

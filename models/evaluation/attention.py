@@ -7,10 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data import Case
-from models.evaluation.folds import possible_folds
+from models.evaluation.folds import folds_among, possible_folds
 from models.evaluation.geometry import geometry_features, geometry_scores
 from models.evaluation.lesion import areas_of_folds
-from models.evaluation.metrics import Figure, area_under_curve, bootstrap, over_repeats
+from models.evaluation.metrics import (
+    Figure,
+    area_under_curve,
+    bootstrap,
+    cross_called,
+    over_repeats,
+)
 from models.evaluation.outcome import Chart, Evaluation, Example, Scores
 from models.evaluation.picture import draw
 from models.evaluation.robustness import Shift, shifts
@@ -30,8 +36,9 @@ class Readings:
     """Of n cases. logits : (r, n, L), r repeats of the protocol. probability : (n, L) calibrated,
     of the first repeat. attention : (h, w) of each case in each repeat. windows : what it covers.
     sizes : whole image (width, height). folds : held-out indices of each repeat; none where a
-    bundle read them all. changed : the logits of the same images as ``models.evaluation.changes``
-    changes them, by change."""
+    bundle read them all. thresholds : by label, the probability from which the bundle calls it; of
+    folds those of the others decide. changed : the logits of the same images as
+    ``models.evaluation.changes`` changes them, by change."""
 
     labels: tuple[str, ...]
     logits: npt.NDArray[np.float64]
@@ -40,6 +47,7 @@ class Readings:
     windows: Sequence[Window]
     sizes: Sequence[tuple[int, int]]
     folds: Sequence[Sequence[Sequence[int]]] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     changed: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -57,6 +65,7 @@ def evaluate_readings(
     notes = ["Intervals are percentile bootstraps over patients, 95 %."]
     undecided: list[str] = []
     geometry = geometry_features(readings.sizes, readings.windows)
+    others = np.full(readings.logits.shape[1:], np.nan)
     for column, label in enumerate(readings.labels):
         known = [place for place, case in enumerate(cases) if label in case.labels]
         truth = np.asarray([cases[place].labels[label] for place in known], dtype=np.float64)
@@ -78,17 +87,27 @@ def evaluate_readings(
         if other is None:
             notes.append(f"{name}: too few cases or patients for a geometry-only baseline.")
         else:
+            others[known, column] = other
             baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
             for group, area in areas_by_size(truth, other[None], sizes, own).items():
                 strata_baseline.setdefault(group, {})[name] = area
-        charts.append(Scores(label.capitalize(), truth, readings.probability[known, column], other))
+        probability = readings.probability[known, column]
+        if readings.folds:
+            called = cross_called(truth, logits[0], folds_among(known, readings.folds[0]))
+        else:
+            called = (probability >= readings.thresholds.get(label, 0.5)).astype(np.float64)
+        title = label.capitalize()
+        charts.append(Scores(title, truth, probability, other, patients=own, called=called))
     place = localisation(cases, readings.windows, readings.attention)
     if place is not None:
         figures["attention_peak_in_box"], baseline["attention_peak_in_box"] = place
         notes.append("The baseline of attention_peak_in_box is a cell taken by chance.")
     areas = {name: figure.value for name, figure in figures.items() if name.endswith("_auc")}
     if challenge_score(areas) is not None:
-        figures["challenge_score"] = _challenge(cases, readings)
+        score = "challenge_score"
+        figures[score] = _challenge(cases, readings.labels, readings.logits)
+        if set(areas) <= set(baseline):
+            baseline[score] = _challenge(cases, readings.labels, others[None])
         notes.append("The challenge score is eq. (4), with the mean over lesion types.")
     if len(readings.logits) > 1:
         notes.append(
@@ -139,10 +158,12 @@ def challenge_score(areas: Mapping[str, float]) -> float | None:
     return 0.5 * lesion + 0.3 * malignant + 0.2 * float(np.mean(types))
 
 
-def _challenge(cases: Sequence[Case], readings: Readings) -> Figure:
-    """Eq. (4) of the labels of which both answers are known."""
+def _challenge(
+    cases: Sequence[Case], labels: Sequence[str], scores: npt.NDArray[np.float64]
+) -> Figure:
+    """Eq. (4) of the labels of which both answers are known, from scores (r, n, L)."""
     names, columns, rows = [], [], []
-    for column, label in enumerate(readings.labels):
+    for column, label in enumerate(labels):
         truth = _truth(cases, label)
         if {0.0, 1.0} <= set(truth):
             names.append(NAMES.get(label, label))
@@ -153,15 +174,13 @@ def _challenge(cases: Sequence[Case], readings: Readings) -> Figure:
         areas = {}
         for place, name in enumerate(names):
             known = np.isfinite(truth[:, place])
-            logits = (repeat[known, place] for repeat in repeats)
-            areas[name] = _mean_area(truth[known, place], *logits)
+            own = (repeat[known, place] for repeat in repeats)
+            areas[name] = _mean_area(truth[known, place], *own)
         found = challenge_score(areas)
         return float("nan") if found is None else found
 
     patients = [case.patient for case in cases]
-    return bootstrap(
-        score, np.stack(rows, axis=1), *readings.logits[:, :, columns], patients=patients
-    )
+    return bootstrap(score, np.stack(rows, axis=1), *scores[:, :, columns], patients=patients)
 
 
 def _over_folds(name: str, label: str, cases: Sequence[Case], readings: Readings) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """The numbers behind charts: ROC with its band, calibration, net benefit, limits of agreement."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, t
 from sklearn.metrics import roc_curve
+
+from models.evaluation.metrics import drawn_anew
 
 Floats = npt.NDArray[np.floating]
 
@@ -18,7 +21,7 @@ RESAMPLES = 1000
 @dataclass(frozen=True)
 class Roc:
     """false_positive, true_positive : the empirical curve. low, high : (101,) pointwise 95 % band
-    of the true positive rate at ``GRID``, resampling cases."""
+    of the true positive rate at ``GRID``, resampling patients."""
 
     false_positive: Floats
     true_positive: Floats
@@ -29,7 +32,8 @@ class Roc:
 @dataclass(frozen=True)
 class Calibration:
     """Bins of about equally many cases. predicted : (k,) mean probability. observed : (k,) share
-    of positives, low and high its 95 % interval (Wilson). count : (k,) cases."""
+    of positives, low and high its 95 % interval (Wilson, of as many as there are patients in the
+    bin). count : (k,) cases."""
 
     predicted: Floats
     observed: Floats
@@ -73,16 +77,22 @@ def share(truth: Floats, prior: float | None) -> float:
     return float(np.mean(truth)) if prior is None else prior
 
 
-def roc_with_band(truth: Floats, score: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Roc:
-    """The ROC curve of a binary question. truth : (n,) 0 or 1, both present. score : (n,)."""
-    generator = np.random.default_rng(seed)
+def roc_with_band(
+    truth: Floats,
+    score: Floats,
+    patients: Iterable[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Roc:
+    """The ROC curve of a binary question. truth : (n,) 0 or 1, both present. score : (n,).
+    patients : (n,), as ``bootstrap`` takes them."""
+    draws = drawn_anew(len(truth), patients, seed)
     order = np.argsort(-score, kind="stable")
     last_of_ties = np.flatnonzero(np.diff(score[order], append=-np.inf))
     rates: list[Floats] = []
     while len(rates) < resamples:
         # Sorted once and counted anew for each resample: ten times faster.
-        picked = generator.integers(0, len(truth), len(truth))
-        drawn = np.bincount(picked, minlength=len(truth))[order]
+        drawn = np.bincount(next(draws), minlength=len(truth))[order]
         called = np.cumsum(drawn)[last_of_ties]
         hits = np.cumsum(drawn * truth[order])[last_of_ties]
         if 0 < hits[-1] < called[-1]:
@@ -94,18 +104,24 @@ def roc_with_band(truth: Floats, score: Floats, resamples: int = RESAMPLES, seed
 
 
 def calibration(
-    truth: Floats, probability: Floats, prior: float | None = None, bins: int = 10
+    truth: Floats,
+    probability: Floats,
+    prior: float | None = None,
+    patients: Iterable[str] | None = None,
+    bins: int = 10,
 ) -> Calibration:
     """Observed against predicted probability; fewer bins where there are under ten cases for each.
 
     truth : (n,) 0 or 1, both present. prior : positives and negatives are weighed so that this is
     the share of positives; None weighs all cases alike. The Wilson interval of the plain share is
-    carried over by the same change of odds.
+    carried over by the same change of odds. patients : (n,) whose each case is, for those of one
+    are alike; None where each has one.
     """
     positives = np.count_nonzero(truth) / len(truth)
     prior = share(truth, prior)
     ratio = prior / (1 - prior) / (positives / (1 - positives))
     weight = np.where(truth == 1, ratio, 1.0)
+    owners = np.arange(len(truth)) if patients is None else np.asarray(list(patients))
     bins = max(1, min(bins, len(truth) // 10))
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
     place = np.searchsorted(edges, probability, side="right")
@@ -113,7 +129,9 @@ def calibration(
     for number in np.unique(place):
         chosen = place == number
         hits, count = int(truth[chosen].sum()), int(chosen.sum())
-        interval = binomtest(hits, count).proportion_ci(method="wilson")
+        independent = len(np.unique(owners[chosen]))
+        told = binomtest(round(hits * independent / count), independent)
+        interval = told.proportion_ci(method="wilson")
         rows.append(
             (
                 np.average(probability[chosen], weights=weight[chosen]),
@@ -134,20 +152,22 @@ def net_benefit(
     truth: Floats,
     probability: Floats,
     prior: float | None = None,
+    patients: Iterable[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> NetBenefit:
     """Decision curve after Vickers and Elkin 2006: with share of positives q and threshold p,
     benefit = q * sensitivity - (1 - q) * (1 - specificity) * p / (1 - p); to treat none has 0.
 
-    truth : (n,) 0 or 1, both present. prior : q; None takes the share among the cases.
+    truth : (n,) 0 or 1, both present. prior : q; None takes the share among the cases. patients :
+    (n,), as ``bootstrap`` takes them.
     """
     thresholds = np.linspace(0.01, 0.99, 99)
-    generator = np.random.default_rng(seed)
+    draws = drawn_anew(len(truth), patients, seed)
     curves: list[Floats] = []
     while len(curves) < resamples:
-        picked = generator.integers(0, len(truth), len(truth))
-        if 0 < np.count_nonzero(truth[picked]) < len(truth):
+        picked = next(draws)
+        if 0 < np.count_nonzero(truth[picked]) < len(picked):
             curves.append(_benefit(truth[picked], probability[picked], thresholds, prior))
     low, high = np.percentile(curves, [2.5, 97.5], axis=0)
     model = _benefit(truth, probability, thresholds, prior)

@@ -49,6 +49,12 @@ def possible_folds(
     return []
 
 
+def folds_among(known: Sequence[int], folds: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The folds of all cases as places in ``known``, that holds the places of some in order."""
+    row = {int(place): number for number, place in enumerate(known)}
+    return [[row[place] for place in fold if place in row] for fold in folds]
+
+
 def answered(answers: Iterable[tuple[str, int]], folds: int) -> bool:
     """Whether both answers to a question come from as many patients as there are folds: with fewer,
     what a fold leaves may hold one answer only.

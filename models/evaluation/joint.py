@@ -139,7 +139,7 @@ def evaluate_lesions(
         else:
             baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
             figures[f"{name}_lead"] = bootstrap(_lead, truth, other, *logits, patients=own)
-        charts.append(Scores(label.capitalize(), truth, probability[known], other))
+        charts.append(Scores(label.capitalize(), truth, probability[known], other, patients=own))
     typed = call_types(lesions, probabilities)
     if typed is not None:
         own = [patients[place] for place in typed.places]

@@ -19,6 +19,7 @@ from models.evaluation.metrics import (
     Figure,
     area_under_curve,
     bootstrap,
+    cross_called,
     over_repeats,
     sensitivity,
     specificity,
@@ -80,7 +81,7 @@ def evaluate_label(
     baseline = geometry_scores(geometry, truth, folds[0])
     repeats = list(zip(logits, folds, strict=True))
     probability = [cross_calibrated(truth, *repeat) for repeat in repeats]
-    called = [_cross_called(truth, *repeat) for repeat in repeats]
+    called = [cross_called(truth, *repeat) for repeat in repeats]
     every, pooled = np.tile(truth, len(logits)), np.concatenate(list(logits))
     owners = [str(place) for place in range(len(truth))] if patients is None else list(patients)
     final = fit_platt_by_patient(every, pooled, owners * len(logits))
@@ -124,15 +125,6 @@ def areas_of_folds(
             held = [index for index in part if np.isfinite(truth[index])]
             areas.append(area_under_curve(truth[held], repeat[held]))
     return np.asarray([area for area in areas if np.isfinite(area)])
-
-
-def _cross_called(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -> Floats:
-    """Calls at the cut-off of largest Youden index among the other folds."""
-    called = np.empty(len(truth))
-    for held in folds:
-        rest = np.setdiff1d(np.arange(len(truth)), held)
-        called[held] = logits[held] >= youden_threshold(truth[rest], logits[rest])
-    return called
 
 
 def _defined(score: Callable[[Floats, Floats], float]) -> Callable[[Floats, Floats], float]:

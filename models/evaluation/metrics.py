@@ -142,5 +142,15 @@ def youden_threshold(truth: Floats, score: Floats) -> float:
     return float(thresholds[1:][np.argmax((true_positive - false_positive)[1:])])
 
 
+def cross_called(truth: Floats, score: Floats, folds: Iterable[Iterable[int]]) -> Floats:
+    """(n,) 1 where the score reaches the cut-off of largest Youden index among the other folds."""
+    called = np.empty(len(truth))
+    for fold in folds:
+        held = np.asarray(list(fold), int)
+        rest = np.setdiff1d(np.arange(len(truth)), held)
+        called[held] = score[held] >= youden_threshold(truth[rest], score[rest])
+    return called
+
+
 def _share(values: npt.NDArray[np.bool_]) -> float:
     return float(values.mean()) if values.size else float("nan")

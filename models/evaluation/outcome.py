@@ -1,7 +1,7 @@
 """What an evaluation found: figures, and what charts and example pictures are drawn from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,17 @@ class Scores:
     """A binary question. truth : (n,) 0 or 1. probability : (n,) 0..1. baseline : (n,) what the
     confound baseline says of the same cases, or None. prior : the share of positives that the
     probability was calibrated to, 0.5 by ``models.evaluation.calibration``; None is the share
-    among the cases. Drawn as ROC with a confidence band, calibration, and decision curve."""
+    among the cases. patients : (n,) whose each case is, None where each has one. called : (n,) 0
+    or 1; None calls positive from a probability of one half on. Drawn as ROC with a confidence
+    band, calibration, confusion, and decision curve."""
 
     title: str
     truth: Floats
     probability: Floats
     baseline: Floats | None = None
     prior: float | None = 0.5
+    patients: Sequence[str] | None = None
+    called: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from scipy.stats import pearsonr, spearmanr
 
+from models.evaluation.classes import confusion
 from models.evaluation.curves import (
     GRID,
     calibration,
@@ -25,6 +26,7 @@ from models.evaluation.outcome import Agreement, Chart, Confusion, Distribution,
 from models.evaluation.style import BLUE, GREY, INK, ORANGE, legend, panels
 
 Floats = npt.NDArray[np.floating]
+Owners = npt.NDArray[np.str_] | None
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,25 @@ def _scores(chart: Scores) -> tuple[Plot, ...]:
         why = f"Not drawn: the {len(truth)} cases do not hold both classes."
         return (Plot("ROC", why + unknown, None),)
     baseline = None if chart.baseline is None else chart.baseline[known]
+    patients = None if chart.patients is None else np.asarray(chart.patients)[known]
+    called = probability >= 0.5 if chart.called is None else chart.called[known] == 1
+    from_half = " Positive is called from a probability of 0.5 on." if chart.called is None else ""
+    counts = confusion(truth.astype(int), called.astype(int), 2)
+    figure, says = _counted(counts, ("negative", "positive"))
     drawn = {
-        "ROC": _roc(truth, probability, baseline),
-        "Calibration": _calibration(truth, probability, chart.prior),
-        "Decision curve": _decision(truth, probability, chart.prior),
+        "ROC": _roc(truth, probability, baseline, patients),
+        "Calibration": _calibration(truth, probability, chart.prior, patients),
+        "Confusion matrix": (figure, says + from_half),
+        "Decision curve": _decision(truth, probability, chart.prior, patients),
     }
     return tuple(Plot(title, says + unknown, figure) for title, (figure, says) in drawn.items())
 
 
-def _roc(truth: Floats, probability: Floats, baseline: Floats | None) -> tuple[Figure, str]:
+def _roc(
+    truth: Floats, probability: Floats, baseline: Floats | None, patients: Owners
+) -> tuple[Figure, str]:
     figure, (axes,) = panels()
-    curve = roc_with_band(truth, probability)
+    curve = roc_with_band(truth, probability, patients)
     area = area_under_curve(truth, probability)
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=(0, (1, 3)), label="chance")
     says = f"Area under the curve {area:.3f} over {len(truth)} cases"
@@ -82,12 +92,15 @@ def _roc(truth: Floats, probability: Floats, baseline: Floats | None) -> tuple[F
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set(xlabel="1 − specificity", ylabel="sensitivity")
     legend(axes, loc="lower right", reverse=True)
-    return figure, says + ". The band is pointwise, resampling cases."
+    drawn = "cases" if patients is None else "patients"
+    return figure, f"{says}. The band is pointwise, resampling {drawn}."
 
 
-def _calibration(truth: Floats, probability: Floats, prior: float | None) -> tuple[Figure, str]:
+def _calibration(
+    truth: Floats, probability: Floats, prior: float | None, patients: Owners
+) -> tuple[Figure, str]:
     figure, (axes, below) = panels(rows=(4.5, 1))
-    bins = calibration(truth, probability, prior)
+    bins = calibration(truth, probability, prior, patients)
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=(0, (1, 3)), label="ideal")
     errors = np.maximum(0, [bins.observed - bins.low, bins.high - bins.observed])
     axes.errorbar(
@@ -111,9 +124,11 @@ def _calibration(truth: Floats, probability: Floats, prior: float | None) -> tup
     return figure, says + _reckoned(truth, prior)
 
 
-def _decision(truth: Floats, probability: Floats, prior: float | None) -> tuple[Figure, str]:
+def _decision(
+    truth: Floats, probability: Floats, prior: float | None, patients: Owners
+) -> tuple[Figure, str]:
     figure, (axes,) = panels()
-    curve = net_benefit(truth, probability, prior)
+    curve = net_benefit(truth, probability, prior, patients)
     reckoned = share(truth, prior)
     axes.fill_between(curve.thresholds, curve.low, curve.high, color=BLUE, alpha=0.18, lw=0)
     axes.plot(curve.thresholds, curve.model, color=BLUE, lw=2.2, label="model, 95 % band")
@@ -141,15 +156,20 @@ def _reckoned(truth: Floats, prior: float | None) -> str:
 @plots.register
 def _confusion(chart: Confusion) -> tuple[Plot, ...]:
     counts = np.asarray(chart.counts)
-    total, right = int(counts.sum()), int(np.trace(counts))
-    if not total:
+    if not counts.sum():
         return (Plot("Confusion matrix", "Not drawn: there is no case.", None),)
-    size = 1.8 + 0.8 * len(chart.classes)
+    figure, says = _counted(counts, chart.classes)
+    return (Plot("Confusion matrix", says, figure),)
+
+
+def _counted(counts: npt.NDArray[np.integer], classes: tuple[str, ...]) -> tuple[Figure, str]:
+    total, right = int(counts.sum()), int(np.trace(counts))
+    size = 1.8 + 0.8 * len(classes)
     figure, (axes,) = panels(width=size + 1.0, height=size)
     of_class = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(of_class, 1)
     axes.imshow(shares, cmap=_light_blues(), vmin=0, vmax=1)
-    places = range(len(chart.classes))
+    places = range(len(classes))
     for row in places:
         for column in places:
             text = f"{counts[row, column]}"
@@ -159,16 +179,16 @@ def _confusion(chart: Confusion) -> tuple[Plot, ...]:
             axes.text(
                 column, row, text, ha="center", va="center", c=colour, weight=weight, size=10.5
             )
-    names = [name.replace(" ", "\n", 1) for name in chart.classes]
+    names = [name.replace(" ", "\n", 1) for name in classes]
     turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
-    axes.set_xticks(places, chart.classes if turned else names, **turned)
+    axes.set_xticks(places, classes if turned else names, **turned)
     axes.set_yticks(places, names)
     axes.set(xlabel="called", ylabel="true")
     axes.grid(visible=False)
     axes.tick_params(length=0)
     says = f"{right} of {total} cases were called right ({100 * right / total:.1f} %). "
     says += "Percentages are of each true class, row by row."
-    return (Plot("Confusion matrix", says, figure),)
+    return figure, says
 
 
 def _light_blues() -> Any:

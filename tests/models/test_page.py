@@ -83,6 +83,38 @@ def test_a_band_holds_its_curve_and_narrows_with_cases() -> None:
     assert (many.high - many.low).mean() < 0.6 * (curve.high - curve.low).mean()
 
 
+def test_bands_resample_patients_whose_cases_are_alike() -> None:
+    """Each case four times over tells no more than once."""
+    truth, score = question()
+    patients = [str(number) for number in range(len(truth))] * 4
+    once, four = (truth, score), (np.tile(truth, 4), np.tile(score, 4))
+
+    def width(*columns: np.ndarray, patients: list[str] | None = None) -> tuple[float, ...]:
+        curve = roc_with_band(*columns, patients, resamples=200)
+        benefit = net_benefit(*columns, patients=patients, resamples=200)
+        bins = calibration(*columns, patients=patients)
+        return tuple(float((band.high - band.low).mean()) for band in (curve, benefit, bins))
+
+    assert width(*four, patients=patients) == pytest.approx(width(*once), rel=0.15)
+    assert max(width(*four)) < 0.7 * max(width(*once))
+
+
+def test_calls_are_counted_as_they_were_made() -> None:
+    truth, probability = question()
+    called = np.zeros(len(truth))
+    own, half = (
+        next(plot for plot in plots(chart) if plot.title == "Confusion matrix").says
+        for chart in (
+            Scores("Detection", truth, probability, called=called),
+            Scores("Detection", truth, probability),
+        )
+    )
+    assert own.startswith(f"{int((truth == 0).sum())} of 200 cases were called right")
+    right = int(((probability >= 0.5) == (truth == 1)).sum())
+    assert half.startswith(f"{right} of 200 cases were called right")
+    assert "from a probability of 0.5 on" in half
+
+
 def test_net_benefit_is_that_of_vickers_and_elkin() -> None:
     truth = np.array([1.0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
     probability = np.array([0.9, 0.9, 0.9, 0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1])
@@ -148,7 +180,7 @@ def test_a_page_needs_no_scripts_and_no_network(tmp_path: Path) -> None:
     file = write_page(found, tmp_path / "new" / "folder", "a detector")
     page = Page(file)
     assert not {"script", "link", "iframe"} & set(page.tags)
-    assert len(page.sources) == 7 + 2
+    assert len(page.sources) == 8 + 2
     assert all(source.startswith("data:image/") for source in page.sources)
     for words in (
         "a detector",
@@ -165,12 +197,13 @@ def test_a_page_needs_no_scripts_and_no_network(tmp_path: Path) -> None:
     ):
         assert words in page.text
     drawn = sorted(path.name for path in file.parent.glob("*.png"))
-    assert drawn[:3] == [
+    assert drawn[:4] == [
         "01-detection-calibration.png",
+        "01-detection-confusion.png",
         "01-detection-decision.png",
         "01-detection-roc.png",
     ]
-    assert len(drawn) == 7
+    assert len(drawn) == 8
     for path in file.parent.glob("*.png"):
         with Image.open(path) as image:
             assert image.width > 500

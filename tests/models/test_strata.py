@@ -29,7 +29,6 @@ from models.training.dcnn_us import figures as dcnn_us
 from models.training.dcnn_us.samples import load_lesions
 from models.training.fan_liver import figures as fan_liver
 from models.training.fan_liver.assessment import Found
-from models.training.findings import figures as findings
 from models.training.gate import figures as gate
 from models.training.gate.samples import GateSamples
 from models.training.options import Options
@@ -197,17 +196,20 @@ def test_a_kind_has_the_area_of_geometry_against_the_same_livers(tmp_path: Path)
         samples, judged, folds, cases, options, bundle=None, protocol="by hand"
     )
     assert values(found.strata_baseline) == {
-        "heart": {"gate_auroc": 1.0},
-        "vessel": {"gate_auroc": 0.0},  # narrower than any liver, where the heart is wider
+        "heart": {"gate_auroc": 1.0, "foreign_refused": 1.0},
+        # Narrower than any liver, where the heart is wider.
+        "vessel": {"gate_auroc": 0.0, "foreign_refused": 0.0},
     }
     assert found.strata_baseline["heart"]["gate_auroc"].cases == 18
     assert found.baseline["gate_auroc"].value == 0.5
+    assert set(found.figures) == set(found.baseline)
     assert set(found.strata["vessel"]) == {"gate_auroc", "foreign_refused"}
 
 
 def frame_with_mass(own: float, shape: float) -> Found:
     overlaps, rivals = {"mass": own}, {"mass": shape}
-    return Found((80, 60), (0, 0, 80, 60), overlaps, rivals, (True,), 1, 0.9, 0.5, ())
+    window, hit = (0, 0, 80, 60), (shape >= 0.3,)
+    return Found((80, 60), window, overlaps, rivals, (True,), 1, 0.9, 0.5, (), hit)
 
 
 def masses(folder: Path) -> list[Case]:
@@ -225,31 +227,16 @@ def test_benign_and_malignant_masses_each_have_the_mean_shapes_dice(tmp_path: Pa
     cases, options = masses(tmp_path), Options(tmp_path)
     found = fan_liver.evaluation_of(cases, [rows], None, "by hand", options)
     assert values(found.strata_baseline) == {
-        "benign masses": {"mass_dice": 0.15},
-        "malignant masses": {"mass_dice": 0.4},
+        "benign masses": {"mass_dice": 0.15, "lesion_recall": 0.0},
+        "malignant masses": {"mass_dice": 0.4, "lesion_recall": 1.0},
     }
     assert set(found.strata["benign masses"]) == {"mass_dice", "lesion_recall"}
-    rows[0] = replace(rows[0], rivals={})  # a mean shape that one frame lacks is no rival
+    rows[0] = replace(
+        rows[0], rivals={}, shape_recalled=None
+    )  # a mean shape that one frame lacks is no rival
     again = fan_liver.evaluation_of(cases, [rows], None, "by hand", options)
-    assert values(again.strata_baseline) == {"malignant masses": {"mass_dice": 0.4}}
+    assert set(again.strata_baseline) == {"malignant masses"}
     assert "mass_dice" not in again.baseline
-
-
-def test_findings_within_a_kind_are_beside_the_map_alone(tmp_path: Path) -> None:
-    read = [
-        findings.Read(
-            0.9, (True,), 1, 0.2 * number, {"lesion": (0.0, 0.0), "malignant": (0.0,) * 3}
-        )
-        for number in range(5)
-    ]
-    cases = [replace(case, labels={**case.labels, "lesion": 1}) for case in masses(tmp_path)]
-    folds = [[0, 2], [1, 3, 4]]
-    found = findings.evaluation_of(cases, read, folds, "by hand")
-    assert values(found.strata_baseline) == {
-        "benign masses": {"mass_dice": 0.1},
-        "malignant masses": {"mass_dice": 0.6},
-    }
-    assert found.baseline["mass_dice"].value == pytest.approx(0.4)
 
 
 def test_a_view_has_the_baseline_of_the_participants_that_it_was_seen_of() -> None:

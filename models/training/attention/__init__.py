@@ -15,7 +15,7 @@ from models.errors import TrainingError
 from models.evaluation.attention import Readings, evaluate_readings, localisation
 from models.evaluation.calibration import cross_calibrated
 from models.evaluation.changes import CHANGES, TITLES
-from models.evaluation.folds import case_folds, left_out
+from models.evaluation.folds import case_folds, folds_among, left_out
 from models.evaluation.geometry import geometry_features
 from models.evaluation.lesion import LabelEvaluation, evaluate_label
 from models.evaluation.metrics import Figure
@@ -119,6 +119,10 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
         attention=[[row.attention for row in readings]],
         windows=[row.window for row in readings],
         sizes=sizes,
+        thresholds={
+            label: float(row["probability"])
+            for label, row in bundle.card.get("thresholds", {}).items()
+        },
         changed={name: logits(rows) for name, rows in changed.items()},
     )
     return evaluate_readings(cases, every, bundle.title, "the bundle on the given cases", options)
@@ -315,10 +319,7 @@ def _known(
 ) -> tuple[npt.NDArray[np.intp], list[list[list[int]]]]:
     """The cases whose label is known, and each repeat's folds as places among them."""
     known = np.flatnonzero(samples.known[: len(cases), column].numpy())
-    place = {int(index): row for row, index in enumerate(known)}
-    return known, [
-        [[place[index] for index in held if index in place] for held in repeat] for repeat in folds
-    ]
+    return known, [folds_among(known.tolist(), repeat) for repeat in folds]
 
 
 def _label_evaluations(

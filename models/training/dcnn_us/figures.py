@@ -17,9 +17,9 @@ from models.evaluation.metrics import (
     Figure,
     area_under_curve,
     bootstrap,
+    cross_called,
     sensitivity,
     specificity,
-    youden_threshold,
 )
 from models.evaluation.nomogram import Nomogram
 from models.evaluation.outcome import Chart, Evaluation, Example, Scores
@@ -97,7 +97,7 @@ def evaluation_of(
     geometry = None
     if folds:
         geometry = geometry_scores(samples.geometry[: samples.own], truth, folds)
-        guessed = _cross_called(truth, geometry, folds)
+        guessed = cross_called(truth, geometry, folds)
         baseline = _figures(truth, geometry, guessed, patients)
         strata_baseline = {
             name: _figures(truth[rows], geometry[rows], guessed[rows], patients[rows])
@@ -121,7 +121,7 @@ def evaluation_of(
             for name, rows in groups.items()
         },
         strata_baseline=strata_baseline,
-        charts=_charts(truth, outcome, geometry, nomogram),
+        charts=_charts(samples, outcome, geometry, nomogram),
         examples=_examples(samples, outcome),
         notes=(
             *samples.notes,
@@ -197,15 +197,6 @@ def _known_background(samples: LesionSamples, types: Floats) -> _Background | No
     return _Background(known, wanted, [samples.patients[n] for n in known])
 
 
-def _cross_called(truth: Floats, score: Floats, folds: Sequence[Sequence[int]]) -> Floats:
-    """Calls at the cut-off of largest Youden index among the other folds."""
-    called = np.empty(len(truth))
-    for held in folds:
-        rest = np.setdiff1d(np.arange(len(truth)), held)
-        called[held] = score[held] >= youden_threshold(truth[rest], score[rest])
-    return called
-
-
 def _groups(samples: LesionSamples) -> dict[str, npt.NDArray[np.intp]]:
     """Places by stratum, those that hold a lesion."""
     own = samples.lesions[: samples.own]
@@ -243,10 +234,19 @@ def _said(what: str, result: DeLong) -> str:
 
 
 def _charts(
-    truth: Floats, outcome: Outcome, geometry: Floats | None, nomogram: Nomogram | None
+    samples: LesionSamples, outcome: Outcome, geometry: Floats | None, nomogram: Nomogram | None
 ) -> tuple[Chart, ...]:
+    truth, patients = samples.truth, samples.patients
+    last = list(outcome.probabilities)[-1]
     charts: list[Chart] = [
-        Scores(f"Malignancy, model {name}", truth, outcome.probabilities[name], geometry)
+        Scores(
+            f"Malignancy, model {name}",
+            truth,
+            outcome.probabilities[name],
+            geometry,
+            patients=patients,
+            called=outcome.called if name == last else None,
+        )
         for name in MODELS
         if name in outcome.probabilities and 0 < truth.mean() < 1
     ]

@@ -51,9 +51,28 @@ def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluat
     """What a bundle says of cases that it has not seen."""
     reader = FanLiver.load(bundle, options.device)
     level = float(bundle.card.get("thresholds", {}).get("mass", {}).get("probability", UNTRIED))
-    found = [row[nearest(level)] for row in find(reader, cases, range(len(cases)), {}, options)]
+    found: dict[int, Found] = {}
+    for held, shapes in _rival_shapes(cases, options):
+        rows = find(reader, cases, held, shapes, options)
+        found |= {place: row[nearest(level)] for place, row in zip(held, rows, strict=True)}
+    ordered = [found[place] for place in range(len(cases))]
     protocol = "the bundle on the given cases"
-    return evaluation_of(cases, [found], bundle.title, protocol, options)
+    return evaluation_of(cases, [ordered], bundle.title, protocol, options)
+
+
+def _rival_shapes(
+    cases: Sequence[Case], options: Options
+) -> Iterator[tuple[list[int], Mapping[str, Mask]]]:
+    """Parts of the cases, each with the mean shapes of all others."""
+    every = list(range(len(cases)))
+    folds = min(FOLDS, len({case.patient for case in cases}))
+    structures = structures_of(cases)
+    if folds < 2 or not structures:
+        yield every, {}
+        return
+    samples = load_samples(cases, structures, replace(options, extra=()))
+    for held in case_folds(cases, folds, options.seed):
+        yield held, mean_shapes(samples, sorted(set(every) - set(held)))
 
 
 def _recipe(options: Options) -> Recipe:

@@ -33,7 +33,8 @@ class Found:
     """One frame, pixels counting as mass from one level on. overlaps : Jaccard index of the fan,
     Dice of the liver, and of all that is found of masses with all that was outlined. rivals : the
     same of the echo content's box and of the mean shapes. recalled : of each mass, whether a part
-    found it. parts : of mass found. lesion, malignant : scores 0..1 of the frame, that it shows a
+    found it. shape_recalled : whether the mean shape would, drawn in every frame; None without one.
+    parts : of mass found. lesion, malignant : scores 0..1 of the frame, that it shows a
     mass and that this is malignant; NaN where the system does not know. outlines : of liver and
     masses as they were found."""
 
@@ -46,6 +47,7 @@ class Found:
     lesion: float
     malignant: float
     outlines: tuple[Outline, ...]
+    shape_recalled: tuple[bool, ...] | None = None
 
 
 def best_level(found: Sequence[Mapping[float, Found]]) -> float:
@@ -63,14 +65,17 @@ def nearest(level: float) -> float:
 
 
 def mean_shapes(samples: Samples, places: Sequence[int]) -> dict[str, Mask]:
-    """(h, w) of the window, by structure: where enough of these frames have liver or mass, and
-    enough is what gives them the best mean Dice. The rival that looks at no echo."""
+    """(h, w) of the window, by structure, of liver and mass, that some of these frames have: where
+    enough of them have it, and enough is what gives them the best mean Dice. The rival that looks
+    at no echo."""
     shapes = {}
     for structure in {"liver", "mass"} & set(samples.structures):
         column = samples.structures.index(structure)
         masks = samples.masks[list(places), column]
         masks = masks[samples.known[list(places), column] > 0] >= 128
         masks = masks[masks.flatten(1).any(dim=1)]
+        if not len(masks):
+            continue
         share = masks.float().mean(dim=0)
         guesses = [share >= least for least in _SHARES]
         best = int(np.argmax([float(_soft_dice(masks, guess)) for guess in guesses]))
@@ -107,10 +112,15 @@ def _found(case: Case, grey: Grey, said: Anatomy, shapes: Mapping[str, Mask]) ->
         overlaps["fan"], rivals["fan"] = jaccard(said.fan, fan), jaccard(box, fan)
     if said.liver is not None and liver is not None:
         overlaps["liver"] = dice(said.liver, liver)
+    masses = [outline_mask([outline], shape) for outline in case.masses]
+    shape_recalled = None
     for name, truth in (("liver", liver), ("mass", mass)):
-        if name in shapes and truth is not None and truth.any():
-            guess = spread(shapes[name].astype(np.float32), seen_window(grey), shape)
-            rivals[name] = dice(guess >= 0.5, truth)
+        if name in shapes and truth is not None:
+            guess = spread(shapes[name].astype(np.float32), seen_window(grey), shape) >= 0.5
+            if truth.any():
+                rivals[name] = dice(guess, truth)
+            if name == "mass":
+                shape_recalled = tuple(jaccard(guess, one) >= FOUND for one in masses)
     room = np.ones(shape, bool) if said.fan is None else said.fan
     suspected = np.zeros(shape, np.float32) if said.mass is None else np.where(room, said.mass, 0.0)
     plain = Found(
@@ -123,10 +133,10 @@ def _found(case: Case, grey: Grey, said: Anatomy, shapes: Mapping[str, Mask]) ->
         lesion=_highest(suspected, room) if said.mass is not None else float("nan"),
         malignant=_weighted(said.malignant, suspected),
         outlines=_outlines([] if said.liver is None else [said.liver]),
+        shape_recalled=shape_recalled,
     )
     if said.mass is None:
         return dict.fromkeys(LEVELS, plain)
-    masses = [outline_mask([outline], shape) for outline in case.masses]
     least = SMALLEST * np.count_nonzero(room)
     return {
         level: _with_masses(plain, _parts(suspected >= level, least), masses) for level in LEVELS

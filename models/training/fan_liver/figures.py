@@ -1,6 +1,7 @@
 """What the system finds of fan, liver and masses, beside what a look at the frame's shape finds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,7 @@ def evaluation_of(
             shown[rival] = np.array([first[place].rivals[structure] for place in known])
         charts.append(Distribution(title, name.split("_")[1], shown))
     figures |= _counts(cases, repeats, range(len(cases)))
+    baseline |= _shape_counts(cases, first, range(len(cases)))
     for label, name in (("lesion", "detection_auc"), ("malignant", "malignancy_auc")):
         known = [
             place
@@ -93,8 +95,9 @@ _NOTES = (
     "In cross-validation a pixel counts as mass from the probability on that gave the other folds "
     "their best mean Dice.",
     "Baselines: the box of the echo content for the fan; for liver and mass the mean shape of the "
-    "training frames at the level of their best Dice; for areas under the curve a logistic "
-    "regression on image size and fan geometry.",
+    "training frames at the level of their best Dice, drawn in every frame (of a bundle, frames of "
+    "other patients among these); for areas under the curve a logistic regression on image size "
+    "and fan geometry.",
     "detection_auc and malignancy_auc are of the maps alone; the node asks other systems.",
     "Intervals are percentile bootstraps over patients, 95 %.",
 )
@@ -151,6 +154,17 @@ def _counts(
     return figures
 
 
+def _shape_counts(
+    cases: Sequence[Case], found: Sequence[Found], places: Sequence[int]
+) -> dict[str, Figure]:
+    """What the mean shape of masses would find, drawn once in every frame."""
+    counted = [p for p in places if found[p].recalled or cases[p].labels.get("lesion") == 0]
+    if any(found[place].shape_recalled is None for place in counted):
+        return {}
+    drawn = [replace(one, recalled=one.shape_recalled or (), parts=1) for one in found]
+    return _counts(cases, [drawn], places)
+
+
 def _strata(
     cases: Sequence[Case], repeats: Sequence[Sequence[Found]]
 ) -> tuple[dict[str, dict[str, Figure]], dict[str, dict[str, Figure]]]:
@@ -166,7 +180,8 @@ def _strata(
             dices = {"mass_dice": _mean_overlap(cases, repeats, "mass", own)}
             strata[name] = dices | _counts(cases, repeats, own)
             if all("mass" in repeats[0][place].rivals for place in own):
-                baseline[name] = {"mass_dice": _mean_rival(cases, repeats[0], "mass", own)}
+                rival = {"mass_dice": _mean_rival(cases, repeats[0], "mass", own)}
+                baseline[name] = rival | _shape_counts(cases, repeats[0], own)
     return strata, baseline
 
 

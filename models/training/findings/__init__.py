@@ -50,7 +50,7 @@ def cross_validate(cases: Sequence[Case], options: Options) -> Evaluation:
         place: row
         for fold in readers
         for place, row in zip(
-            fold.held, find(fold.reader, cases, fold.held, {}, options), strict=True
+            fold.held, find(fold.reader, cases, fold.held, fold.shapes, options), strict=True
         )
     }
     read: dict[int, Read] = {}

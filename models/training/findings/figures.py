@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,9 @@ from scipy.special import expit, logit
 
 from models.data import Case
 from models.evaluation.calibration import cross_calibrated
-from models.evaluation.metrics import Figure, area_under_curve, bootstrap
+from models.evaluation.folds import folds_among
+from models.evaluation.geometry import geometry_features, geometry_scores
+from models.evaluation.metrics import Figure, area_under_curve, bootstrap, cross_called
 from models.evaluation.outcome import Chart, Distribution, Evaluation, Scores
 from models.images.outlines import outline_mask
 from models.images.overlap import Mask, dice, jaccard
@@ -25,14 +27,27 @@ Floats = npt.NDArray[np.float64]
 class Read:
     """One frame as the node would read it. dice : of all that is outlined with all masses, NaN
     without a mass. recalled : of each mass, whether an outline found it. findings : how many the
-    node would report. map_dice : of the map of masses alone, in frames that the detector suspects.
-    logits : by label, of each system that has a say; NaN where one said nothing."""
+    node would report. suspected : whether the detector suspects a lesion. map_alone : what the map
+    of masses finds. logits : by label, of each system that has a say; NaN where one said nothing.
+    """
 
     dice: float
     recalled: tuple[bool, ...]
     findings: int
-    map_dice: float
+    suspected: bool
+    map_alone: Found
     logits: Mapping[str, tuple[float, ...]]
+
+    def without_a_look(self, suspected: bool) -> "Read":
+        """As image size and fan geometry would read it: where they suspect a lesion, the mean shape
+        of masses is drawn."""
+        shape = self.map_alone
+        return replace(
+            self,
+            dice=shape.rivals.get("mass", math.nan) if suspected else 0.0 * self.dice,
+            recalled=tuple(suspected and hit for hit in shape.shape_recalled or self.recalled),
+            findings=int(suspected),
+        )
 
 
 VOICES: Mapping[str, tuple[str, ...]] = {
@@ -59,16 +74,16 @@ def read_of(
     """outlined : masks (H, W) of the frame; in one that is not suspected they are not reported."""
     reported = list(outlined) if suspected else []
     masses = [outline_mask([outline], shape) for outline in case.masses]
-    overlap = alone = math.nan
+    overlap = math.nan
     if masses:
         truth = np.logical_or.reduce(masses)
         overlap = dice(np.logical_or.reduce([truth & False, *reported]), truth)
-        alone = map_alone.overlaps["mass"] if suspected else 0.0
     return Read(
         dice=overlap,
         recalled=tuple(any(jaccard(one, mass) >= FOUND for one in reported) for mass in masses),
         findings=len(reported),
-        map_dice=alone,
+        suspected=suspected,
+        map_alone=map_alone,
         logits=logits,
     )
 
@@ -79,32 +94,40 @@ def evaluation_of(
     """Overlaps, findings and areas under the curve of the whole reading."""
     charts: list[Chart] = []
     every = list(range(len(cases)))
+    geometry = geometry_features(
+        [one.map_alone.size for one in read], [one.map_alone.window for one in read]
+    )
     figures = _found(cases, read, every)
+    baseline: dict[str, Figure] = {}
+    unlooked: Sequence[Read] = ()
     masses = [place for place in every if read[place].recalled]
     if masses:
-        charts.append(
-            Distribution(
-                "Overlap of masses, without any click",
-                "dice",
-                {
-                    "findings": np.array([read[place].dice for place in masses]),
-                    "map of masses alone": np.array([read[place].map_dice for place in masses]),
-                },
-            )
-        )
+        alone = _of_map(read, masses)
+        owners = [cases[place].patient for place in masses]
+        figures["mass_dice_map_alone"] = bootstrap(_mean, alone, patients=owners)
+        dices = np.array([read[place].dice for place in masses])
+        shown = {"findings": dices, "map of masses alone": alone}
+        charts.append(Distribution("Overlap of masses, without any click", "dice", shown))
     for label, voices in VOICES.items():
         known = [place for place in every if label in cases[place].labels]
         truth = np.array([float(cases[place].labels[label]) for place in known])
         if len(set(truth.tolist())) < 2:
             continue
         own = [cases[place].patient for place in known]
-        place_of = {place: row for row, place in enumerate(known)}
-        held = [[place_of[place] for place in fold if place in place_of] for fold in folds]
+        held = folds_among(known, folds)
         said = np.array([read[place].logits[label] for place in known])
         spoken = [_calibrated(truth, said[:, column], held) for column in range(len(voices))]
         together = np.nanmean(np.stack(spoken), axis=0)
+        other = geometry_scores(geometry[known], truth, held)
         name = "detection_auc" if label == "lesion" else "malignancy_auc"
         figures[name] = bootstrap(area_under_curve, truth, together, patients=own)
+        baseline[name] = bootstrap(area_under_curve, truth, other, patients=own)
+        if label == "lesion":
+            suspected = cross_called(truth, other, held)
+            unlooked = [
+                one.without_a_look(bool(yes)) for one, yes in zip(read, suspected, strict=True)
+            ]
+            baseline |= _found(cases, unlooked, every)
         for voice, one in zip(voices, spoken, strict=True):
             heard = np.isfinite(one)
             figures[f"{name}_{voice.replace(' ', '_')}"] = bootstrap(
@@ -113,7 +136,7 @@ def evaluation_of(
                 one[heard],
                 patients=[patient for patient, yes in zip(own, heard, strict=True) if yes],
             )
-        charts.append(Scores(label.capitalize(), truth, expit(together)))
+        charts.append(Scores(label.capitalize(), truth, expit(together), other, patients=own))
     groups = {
         f"{name} masses": some
         for name, answer in (("benign", 0), ("malignant", 1))
@@ -125,9 +148,11 @@ def evaluation_of(
         protocol=protocol,
         n=len(cases),
         figures=figures,
-        baseline=_map_alone(cases, read, masses),
+        baseline=baseline,
         strata={name: _found(cases, read, some) for name, some in groups.items()},
-        strata_baseline={name: _map_alone(cases, read, some) for name, some in groups.items()},
+        strata_baseline={
+            name: _found(cases, unlooked, some) for name, some in groups.items() if unlooked
+        },
         charts=tuple(charts),
         notes=_NOTES,
     )
@@ -139,8 +164,11 @@ _NOTES = (
     "mass_dice is of frames with a mass, the mean over them: 0 where the detector suspects none.",
     f"A mass is found (lesion_recall) where an outline overlaps it with a Jaccard index of {FOUND} "
     "or more.",
-    "The baseline of mass_dice is the map of masses alone, in the frames that the detector "
-    "suspects: what the joint system's outlines add.",
+    "mass_dice_map_alone is of the map of masses alone, in the frames that the detector suspects: "
+    "what the joint system's outlines add.",
+    "The baselines look at no echo: a logistic regression on image size and fan geometry says "
+    "whether there is a lesion and whether it is malignant (same folds), and where it suspects one "
+    "the mean shape of masses of the other folds is drawn.",
     "detection_auc and malignancy_auc are of the mean over the systems of their logits, each "
     "calibrated on the other folds; that of each system stands beside them, of the map's and the "
     "outline's where they had a say.",
@@ -152,9 +180,7 @@ def _calibrated(truth: Floats, logits: Floats, folds: Sequence[Sequence[int]]) -
     """Logits on the scale of the other folds' calibration; NaN where there was none."""
     found = np.full(len(truth), np.nan)
     heard = np.flatnonzero(np.isfinite(logits))
-    row = {int(place): number for number, place in enumerate(heard)}
-    own = [[row[place] for place in fold if place in row] for fold in folds]
-    probability = cross_calibrated(truth[heard], logits[heard], own)
+    probability = cross_calibrated(truth[heard], logits[heard], folds_among(heard.tolist(), folds))
     found[heard] = logit(np.clip(probability, _LEAST, 1 - _LEAST))
     return found
 
@@ -182,13 +208,10 @@ def _found(cases: Sequence[Case], read: Sequence[Read], places: Sequence[int]) -
     return figures
 
 
-def _map_alone(
-    cases: Sequence[Case], read: Sequence[Read], masses: Sequence[int]
-) -> dict[str, Figure]:
-    if not masses:
-        return {}
-    values = np.array([read[place].map_dice for place in masses])
-    return {"mass_dice": bootstrap(_mean, values, patients=[cases[p].patient for p in masses])}
+def _of_map(read: Sequence[Read], masses: Sequence[int]) -> Floats:
+    """(n,) Dice of the map of masses alone: 0 in a frame that the detector does not suspect."""
+    rows = [read[place] for place in masses]
+    return np.array([row.map_alone.overlaps["mass"] if row.suspected else 0.0 for row in rows])
 
 
 def _mean(values: npt.NDArray[np.floating]) -> float:

@@ -102,8 +102,9 @@ def _evaluation(
     )
 
 
-def _known_kinds(samples: GateSamples, options: Options) -> Judged:
+def _known_kinds(samples: GateSamples, options: Options) -> tuple[Judged, Sequence[Sequence[int]]]:
     folds = samples.subject_folds(options.folds or FOLDS, options.seed)
     scores = out_of_fold(samples, folds)
     foreign = samples.foreign[: samples.own]
-    return Judged(scores, refusals(scores, foreign, folds), limit_of(scores[~foreign]))
+    judged = Judged(scores, refusals(scores, foreign, folds), limit_of(scores[~foreign]))
+    return judged, folds

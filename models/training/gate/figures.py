@@ -11,6 +11,7 @@ from models.evaluation.geometry import geometry_scores
 from models.evaluation.metrics import Figure, area_under_curve, bootstrap
 from models.evaluation.outcome import Distribution, Evaluation, Example
 from models.evaluation.picture import draw
+from models.training.gate.fit import refusals
 from models.training.gate.samples import GateSamples
 from models.training.options import Options
 
@@ -40,16 +41,26 @@ class _Subjects:
     hardest: Floats
     passed: Floats
 
-    @property
-    def foreign(self) -> Floats:
-        return np.asarray(self.kinds != "", np.float64)
+    def figures(self) -> dict[str, Figure]:
+        """Of all, and of the foreign images that are none of simulation or drawing."""
+        foreign = self.kinds != ""
+        found = {"false_refusals": self._refused(~foreign)} | self.of_foreign(foreign)
+        real = foreign & np.array(["(" not in kind for kind in self.kinds])
+        if real.any():  # without any there is nothing to draw a bootstrap from
+            apart = self.of_foreign(real)
+            found |= {f"{name}_real_images": figure for name, figure in apart.items()}
+        return found
 
-    def auroc(self, chosen: npt.NDArray[np.bool_]) -> Figure:
-        """Of the livers against the chosen foreign subjects."""
+    def of_foreign(self, chosen: npt.NDArray[np.bool_]) -> dict[str, Figure]:
+        """The livers against the chosen foreign subjects."""
         kept = chosen | (self.kinds == "")
-        return bootstrap(area_under_curve, self.foreign[kept], self.hardest[kept])
+        truth = (self.kinds != "").astype(np.float64)
+        return {
+            "gate_auroc": bootstrap(area_under_curve, truth[kept], self.hardest[kept]),
+            "foreign_refused": self._refused(chosen),
+        }
 
-    def refused(self, chosen: npt.NDArray[np.bool_]) -> Figure:
+    def _refused(self, chosen: npt.NDArray[np.bool_]) -> Figure:
         """The share of subjects that were refused: for what is foreign, with every image."""
         return bootstrap(_mean, 1.0 - self.passed[chosen])
 
@@ -63,37 +74,22 @@ def evaluation_of(
     *,
     bundle: str | None,
     protocol: str,
-    known: Judged | None = None,
+    known: tuple[Judged, Sequence[Sequence[int]]] | None = None,
 ) -> Evaluation:
     """Figures per patient and foreign subject, charts and examples.
 
     folds : held-out places, the baseline's too. known : the same images judged by heads that knew
-    their kind from other subjects.
+    their kind from other subjects, and the folds of that.
     """
+    names = sorted(set(samples.kinds[: samples.own]) - {""})
     subjects = _subjects(samples, judged.scores, judged.refused)
-    foreign = subjects.kinds != ""
-    real = foreign & np.array(["(" not in kind for kind in subjects.kinds])
-    figures = {
-        "gate_auroc": subjects.auroc(foreign),
-        "false_refusals": subjects.refused(~foreign),
-        "foreign_refused": subjects.refused(foreign),
-    }
+    geometry = _by_geometry(samples, folds)
+    figures, baseline = subjects.figures(), geometry.figures()
     if known is not None:
-        again = _subjects(samples, known.scores, known.refused)
-        figures["gate_auroc_known_kinds"] = again.auroc(foreign)
-        figures["foreign_refused_known_kinds"] = again.refused(foreign)
-        figures["false_refusals_known_kinds"] = again.refused(~foreign)
-        if real.any():
-            figures["foreign_refused_known_kinds_real_images"] = again.refused(real)
-    truth = samples.foreign[: samples.own].astype(np.float64)
-    size = geometry_scores(samples.geometry[: samples.own], truth, folds)
-    geometry = _subjects(samples, size, np.zeros(samples.own, bool))
-    baseline = {"gate_auroc": geometry.auroc(foreign)}
-    if real.any():  # without any there is nothing to draw a bootstrap from
-        figures["gate_auroc_real_images"] = subjects.auroc(real)
-        figures["foreign_refused_real_images"] = subjects.refused(real)
-        baseline["gate_auroc_real_images"] = geometry.auroc(real)
-    names = sorted(set(subjects.kinds[foreign].tolist()))
+        again = _subjects(samples, known[0].scores, known[0].refused).figures()
+        other = _by_geometry(samples, known[1]).figures()
+        figures |= {f"{name}_known_kinds": figure for name, figure in again.items()}
+        baseline |= {f"{name}_known_kinds": figure for name, figure in other.items()}
     return Evaluation(
         system=SYSTEM,
         bundle=bundle,
@@ -101,20 +97,19 @@ def evaluation_of(
         n=samples.own,
         figures=figures,
         baseline=baseline,
-        strata={
-            name: {
-                "gate_auroc": subjects.auroc(subjects.kinds == name),
-                "foreign_refused": subjects.refused(subjects.kinds == name),
-            }
-            for name in names
-        },
-        strata_baseline={
-            name: {"gate_auroc": geometry.auroc(geometry.kinds == name)} for name in names
-        },
+        strata={name: subjects.of_foreign(subjects.kinds == name) for name in names},
+        strata_baseline={name: geometry.of_foreign(geometry.kinds == name) for name in names},
         charts=(_distribution(samples, judged),),
         examples=_examples(samples, judged, cases, options),
         notes=_notes(samples, judged),
     )
+
+
+def _by_geometry(samples: GateSamples, folds: Sequence[Sequence[int]]) -> _Subjects:
+    """What image size and fan crop would refuse, as many livers being let through."""
+    foreign = samples.foreign[: samples.own]
+    scores = geometry_scores(samples.geometry[: samples.own], foreign.astype(np.float64), folds)
+    return _subjects(samples, scores, refusals(scores, foreign, folds))
 
 
 def _subjects(samples: GateSamples, scores: Floats, refused: npt.NDArray[np.bool_]) -> _Subjects:
@@ -153,7 +148,8 @@ def _notes(samples: GateSamples, judged: Judged) -> tuple[str, ...]:
         f"limit {judged.limit:.3f}",
         f"livers refused: {_listed(wrong)}",
         f"foreign images let through: {_listed(passed)}",
-        "baseline: logistic regression on image size and fan crop, same folds",
+        "baseline: logistic regression on image size and fan crop, same folds, its limit set "
+        "by the livers of the other folds as the gate's is",
     )
 
 

@@ -185,21 +185,21 @@ def _judged(
 ) -> Evaluation:
     fat, estimates = patients.fat, found[:, :3]
     figures = fat_figures(fat, estimates) | _above_5(fat, estimates[:, 1])
-    inside = (found[:, 3] <= fat) & (fat <= found[:, 4])
-    figures["fat_interval_coverage"] = bootstrap(_share, inside.astype(float))
+    figures |= _intervals(fat, found[:, 3], found[:, 4])
     baseline = None
+    rival: dict[str, Figure] = {}
     if len(fat) > 1:
         folds, _ = _folds(len(fat), fat, Options(out=options.out, seed=options.seed))
         baseline = baseline_estimates(patients.brightness[:, None], fat, folds)
+        rival = fat_figures(fat, baseline) | _above_5(fat, baseline[:, 1])
+        rival |= _intervals(fat, *_usual(fat, folds))
     return Evaluation(
         system=SYSTEM,
         bundle=bundle,
         protocol=protocol,
         n=len(patients.cases),
         figures=figures,
-        baseline={}
-        if baseline is None
-        else fat_figures(fat, baseline) | _above_5(fat, baseline[:, 1]),
+        baseline=rival,
         strata={UNFITTED: _ranks(fat, patients.index)},
         strata_baseline={UNFITTED: _ranks(fat, patients.brightness)},
         charts=fat_charts("hepatorenal index", fat, estimates, baseline),
@@ -216,7 +216,8 @@ def _notes(patients: IndexedPatients) -> list[str]:
         "fat_auc_5 asks for 5 % or more, fat_auc_above_5 for more than 5 %: "
         f"{at_5} patients have exactly 5 %",
         "fat_interval_coverage is the share of patients inside the interval meant for "
-        f"{COVERED:.0%}",
+        f"{COVERED:.0%}, fat_interval_width its mean width in percent of fat; the baseline's is "
+        "the interval that holds as many of the other patients, whatever is seen",
         "the baseline is the mean echo level of the liver region (or of the picture where none is "
         "outlined), which goes with gain and scanner, fitted out of fold; beside the index alone "
         "it is that level alone",
@@ -226,6 +227,23 @@ def _notes(patients: IndexedPatients) -> list[str]:
     if patients.left_out:
         notes.append(f"frames without an index: {_counted(patients.left_out)}")
     return notes
+
+
+def _intervals(fat: Floats, low: Floats, high: Floats) -> dict[str, Figure]:
+    inside = ((low <= fat) & (fat <= high)).astype(float)
+    return {
+        "fat_interval_coverage": bootstrap(_mean, inside),
+        "fat_interval_width": bootstrap(_mean, high - low),
+    }
+
+
+def _usual(fat: Floats, folds: Sequence[Sequence[int]]) -> tuple[Floats, Floats]:
+    """(n,) ends of the interval that holds the middle ``COVERED`` of the other folds' patients."""
+    low, high = np.empty(len(fat)), np.empty(len(fat))
+    for held in folds:
+        others = np.delete(fat, list(held))
+        low[held], high[held] = np.quantile(others, [(1 - COVERED) / 2, (1 + COVERED) / 2])
+    return low, high
 
 
 def _above_5(fat: Floats, score: Floats) -> dict[str, Figure]:
@@ -278,7 +296,7 @@ def _medians(owner: npt.NDArray[np.intp], values: Sequence[float]) -> npt.NDArra
     return np.asarray([np.median(rows[owner == one]) for one in range(int(owner.max()) + 1)])
 
 
-def _share(values: Floats) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean())
 
 

@@ -80,10 +80,10 @@ def evaluation_of(
     malignancy = _malignancy(samples, readings.probabilities)
     calibrated = _malignancy(samples, calibration.after)
     if malignancy is not None and calibrated is not None:
-        figures["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.probability)
+        figures["malignancy_auc"] = _area(malignancy, malignancy.probability)
         malignancy = replace(calibrated, baseline=_malignancy_geometry(samples, folds))
         if malignancy.baseline is not None:
-            baseline["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.baseline)
+            baseline["malignancy_auc"] = _area(malignancy, malignancy.baseline)
         charts.append(malignancy)
     drawn = _rough_figures(samples, rough)
     figures |= {f"{name}{_ROUGH}": figure for name, figure in drawn.items()}
@@ -125,7 +125,7 @@ def _rough_figures(samples: RoiSamples, rough: CropReadings) -> dict[str, Figure
     wanted = {name: found[name] for name in ("accuracy", "balanced_accuracy")}
     malignancy = _malignancy(samples, rough.probabilities)
     if malignancy is not None:
-        wanted["malignancy_auc"] = _area(samples, malignancy.truth, malignancy.probability)
+        wanted["malignancy_auc"] = _area(malignancy, malignancy.probability)
     return wanted
 
 
@@ -145,13 +145,16 @@ def _malignancy(samples: RoiSamples, probabilities: npt.NDArray[np.floating]) ->
         return None
     among = probabilities[rows][:, lesion].sum(axis=1)
     score = probabilities[rows][:, malignant].sum(axis=1) / np.maximum(among, 1e-12)
-    return Scores("Malignant among lesions", malignant[truth[rows]].astype(float), score)
+    return Scores(
+        "Malignant among lesions",
+        malignant[truth[rows]].astype(float),
+        score,
+        patients=[samples.patients[place] for place in np.flatnonzero(rows)],
+    )
 
 
-def _area(samples: RoiSamples, truth: Floats, probability: Floats) -> Figure:
-    classes = zip(samples.strata(), samples.patients, strict=False)  # the own come first
-    patients = [patient for name, patient in classes if MALIGNANCY[name] is not None]
-    return bootstrap(area_under_curve, truth, probability, patients=patients)
+def _area(asked: Scores, probability: Floats) -> Figure:
+    return bootstrap(area_under_curve, asked.truth, probability, patients=asked.patients)
 
 
 def _kinds(samples: RoiSamples) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

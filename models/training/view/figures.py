@@ -91,7 +91,13 @@ def evaluation_of(
         count = len(samples.views)
         charts = [
             Confusion("The likeliest view", samples.views, confusion(truth, called, count)),
-            Scores("The likeliest view is the right one", right, surest[rows], prior=None),
+            Scores(
+                "The likeliest view is the right one",
+                right,
+                surest[rows],
+                prior=None,
+                patients=patients,
+            ),
         ]
         worth, words = worth_to_fat(samples, judged.called, judged.named, options)
         figures |= worth

@@ -49,7 +49,7 @@ def test_malignancy_takes_the_factors_that_are_known_and_names_the_others(
     region = Region(IMAGE, TIGHT)
     (alone,) = system.read([[region]])
     image = math.log(alone.image_probability / (1 - alone.image_probability))
-    reading = MalignancyReader(system, bundle, {"age": 70.0}).read(region)
+    reading = MalignancyReader(system, bundle, {"age": 70.0}).read([region])
     assert reading is not None
     expected = 1 / (1 + math.exp(-(0.5 + 2.0 * image + 0.02 * (70 - 50))))
     assert reading.probabilities == {"malignant": pytest.approx(expected)}
@@ -59,7 +59,7 @@ def test_malignancy_takes_the_factors_that_are_known_and_names_the_others(
     assert "taken as average: hepatitis" in said
     names = [one.name for one in reading.nomogram]
     assert names[2:4] == ["age (years): 70", "history of hepatitis: not known"]
-    unread = MalignancyReader(system, bundle, {}).read(region)
+    unread = MalignancyReader(system, bundle, {}).read([region])
     assert unread is not None
     assert unread.nomogram == ()
     assert reading.model.figures == (
@@ -67,8 +67,27 @@ def test_malignancy_takes_the_factors_that_are_known_and_names_the_others(
     )
 
 
+def test_malignancy_averages_the_frames_that_show_a_lesion_best() -> None:
+    """Four at most, as the paper does; a lesion in a still image has one."""
+    system, bundle = opened(SHIPPED / "lesion-dcnn-us")
+    x0, y0, x1, y1 = TIGHT
+    regions = [Region(IMAGE, (x0 + 4 * n, y0, x1 + 4 * n, y1 + n)) for n in range(5)]
+    logits = [
+        math.log(one.image_probability / (1 - one.image_probability))
+        for one in system.read([[region] for region in regions])
+    ]
+    reader = MalignancyReader(system, bundle, {})
+    for count, words in ((1, None), (3, "over the 3 frames"), (5, "over the 4 frames")):
+        reading = reader.read(regions[:count])
+        assert reading is not None
+        mean = float(np.mean(logits[: min(count, 4)]))
+        assert reading.probabilities["malignant"] == pytest.approx(1 / (1 + math.exp(-mean)))
+        assert ("mean over" in reading.conditions["malignant"]) == (words is not None)
+        assert words is None or words in reading.conditions["malignant"]
+
+
 def test_the_shipped_one_says_how_surely_its_probability_is_calibrated() -> None:
-    reading = MalignancyReader(*opened(SHIPPED / "lesion-dcnn-us"), {}).read(Region(IMAGE, TIGHT))
+    reading = MalignancyReader(*opened(SHIPPED / "lesion-dcnn-us"), {}).read([Region(IMAGE, TIGHT)])
     assert reading is not None
     sure = reading.bounds["malignant"]
     assert sure.value == reading.probabilities["malignant"]
@@ -76,7 +95,7 @@ def test_the_shipped_one_says_how_surely_its_probability_is_calibrated() -> None
 
 
 def test_classes_are_all_of_the_model(region_bundles: Path) -> None:
-    reading = ClassReader(*opened(region_bundles / "lesion-roi"), {}).read(Region(IMAGE, TIGHT))
+    reading = ClassReader(*opened(region_bundles / "lesion-roi"), {}).read([Region(IMAGE, TIGHT)])
     assert reading is not None
     assert list(reading.probabilities) == ["none", "benign", "malignant"] == [*reading.conditions]
     assert sum(reading.probabilities.values()) == pytest.approx(1)
@@ -88,7 +107,8 @@ def test_classes_are_calibrated_where_the_card_has_a_temperature(region_bundles:
     calibration = {"temperature": 3.0, "interval_95": [2.0, 5.0]}
     warm = replace(bundle, card={**bundle.card, "calibration": calibration})
     plain, calibrated = (
-        ClassReader(open_system(one), one, {}).read(Region(IMAGE, TIGHT)) for one in (bundle, warm)
+        ClassReader(open_system(one), one, {}).read([Region(IMAGE, TIGHT)])
+        for one in (bundle, warm)
     )
     assert plain is not None
     assert calibrated is not None
@@ -107,7 +127,7 @@ def test_an_answer_that_is_no_number_is_none(region_bundles: Path) -> None:
     system, bundle = opened(region_bundles / "lesion-roi")
     with torch.no_grad():
         system._network.output.bias.fill_(math.nan)
-    assert ClassReader(system, bundle, {}).read(Region(IMAGE, TIGHT)) is None
+    assert ClassReader(system, bundle, {}).read([Region(IMAGE, TIGHT)]) is None
 
 
 @pytest.mark.parametrize("reader", [MalignancyReader, ClassReader])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from models.lesion.region import Region
 from tests.workers.results.studies import JOINT_MODEL, LESION_MODEL, blank_header, frame_of
 from workers.analysis.found import Sighting
 from workers.analysis.tracks import GAP, Tracks
@@ -81,3 +84,19 @@ def test_the_frame_that_shows_it_best_speaks_and_knows_the_others() -> None:
     (track,) = tracks
     assert track.sighting.lesion.frame.number == 2, "the first of the best"
     assert [frame.number for frame in track.sighting.lesion.seen_in] == [1, 2, 3, 4]
+
+
+def test_a_lesion_is_handed_on_from_the_frames_that_show_it_best() -> None:
+    ranks = (0.3, 0.9, 0.1, 0.7, 0.5, 0.8)
+    tracks = Tracks()
+    for number, rank in enumerate(ranks):
+        image = np.full((100, 400), number, np.uint8)
+        one = at(100, number + 1, rank)
+        tracks.add(number, [replace(one, region=Region(image, one.box))])
+    (track,) = tracks
+    found = track.sighting
+    assert found.lesion.frame.number == 2
+    assert len(found.lesion.seen_in) == len(ranks)
+    assert found.region is not None
+    shown = [int(region.image[0, 0]) for region in (found.region, *found.further)]
+    assert shown == [1, 5, 3, 4]

@@ -81,17 +81,18 @@ class Suspected:
 class Sighting:
     """A lesion outlined in one frame. ``lesion`` has no name yet.
 
-    image : of the frame, where a reader of regions wants it. box : of the outline, others : of the
-    further outlines in the frame, in pixels of its image
+    region : of it in the frame's image, where a reader of regions wants it. box : of the outline,
+    in pixels of that image
     rank : the frame's lesion probability times the mean of the map of masses: what decides in which
     frame a lesion is shown best
+    further : the regions of the same lesion in other frames, the best shown first
     """
 
     lesion: FoundLesion
     rank: float
     box: Box
-    image: NDArray[np.uint8] | None = None
-    others: tuple[Box, ...] = ()
+    region: Region | None = None
+    further: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,11 @@ class Finder:
         found = list(lesion.readings)
         if not found and self._outliner.speaks_of_malignancy:
             silent.append(self._outliner.model)
-        if sighting.image is not None:
-            region = Region(sighting.image, sighting.box, others=sighting.others)
+        if sighting.region is not None:
+            regions = [sighting.region, *sighting.further]
             with self._stages.stage(STAGE):
                 for reader in self._readers:
-                    if (reading := reader.read(region)) is None:
+                    if (reading := reader.read(regions)) is None:
                         silent.append(reader.model)
                     else:
                         found.append(reading)
@@ -196,14 +197,14 @@ class Finder:
             return replace(nothing, reason=Reason.NOTHING_OUTLINED, detail=detail)
         whole = None if liver is None else _in_source(suspected.frame, liver)
         sightings = [self._sighting(suspected, *one, whole) for one in outlined]
-        boxes = [one.box for one in sightings]
-        return replace(
-            nothing,
-            sightings=tuple(
-                replace(one, others=tuple(boxes[:place] + boxes[place + 1 :]))
+        if self._readers:
+            boxes = [one.box for one in sightings]
+            sightings = [
+                replace(one, region=Region(suspected.frame.image, one.box, others=others))
                 for place, one in enumerate(sightings)
-            ),
-        )
+                for others in [tuple(boxes[:place] + boxes[place + 1 :])]
+            ]
+        return replace(nothing, sightings=tuple(sightings))
 
     def _sighting(
         self,
@@ -241,7 +242,7 @@ class Finder:
             liver=liver,
         )
         rank = suspected.probabilities["lesion"] * proposal.mass
-        return Sighting(lesion, rank, outline.box, frame.image if self._readers else None)
+        return Sighting(lesion, rank, outline.box)
 
     def _malignancy(self, outline: Outline) -> tuple[RegionReading, ...]:
         """The joint system's own, beside the detector's and never mixed with it."""

@@ -121,7 +121,7 @@ class PromptedPathway:
         region = Region(outlined.image, outlined.box, others=tuple(others))
         found = []
         for reader in self._readers:
-            if (reading := reader.read(region)) is None:
+            if (reading := reader.read([region])) is None:
                 self._abstain("malignancy", Reason.NO_NUMBER, lesion.prompt, reader.model.name)
             else:
                 found.append(reading)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ _CLASS_FIGURES = (
     ("balanced_accuracy", marked("balanced accuracy in an expert's box"), FROM_GEOMETRY),
     ("malignancy_auc_in_a_rough_box", marked("malignant among lesions, in a rough box: AUC"), ""),
 )
+IMAGES = 4
+"""Of a lesion, that DCNN-US averages (paper 2)."""
+
 _PLACE = marked("read in the box of the model's outline")
 
 
@@ -37,11 +40,12 @@ def _check(bundle: Bundle, system: str, name: str) -> None:
 
 
 class RegionReader(Protocol):
-    """Says what it makes of a region; None where its answer is no number."""
+    """Says what it makes of a lesion, None where its answer is no number. regions : of it in one
+    image or several, the one that shows it best first."""
 
     model: ModelIdentity
 
-    def read(self, region: Region) -> RegionReading | None: ...
+    def read(self, regions: Sequence[Region]) -> RegionReading | None: ...
 
 
 class MalignancyReader:
@@ -54,11 +58,13 @@ class MalignancyReader:
         self._factors = factors
         self._calibrated = "malignant" in bundle.card.get("calibration", {})
 
-    def read(self, region: Region) -> RegionReading | None:
-        (said,) = self._system.read([[region]], [self._factors])
+    def read(self, regions: Sequence[Region]) -> RegionReading | None:
+        (said,) = self._system.read([regions[:IMAGES]], [self._factors])
         condition = [say(IF_A_LESION), say(_PLACE)]
         if self._calibrated:
             condition.insert(1, say(EQUAL_PRIOR))
+        if said.images > 1:
+            condition.append(say("mean over the {n} frames that show it best", n=said.images))
         if not said.backgrounds:
             condition.append(say("no liver beside the lesion could be read"))
         if said.model == "LBC":
@@ -78,7 +84,8 @@ class MalignancyReader:
 
 
 class ClassReader:
-    """The region classifier (paper 3): which of its classes a region belongs to."""
+    """The region classifier (paper 3): which of its classes a region belongs to; of a lesion in
+    several images, the one that shows it best."""
 
     def __init__(self, system: Any, bundle: Bundle, factors: Mapping[str, float]) -> None:
         _check(bundle, "lesion.roi", "roi")
@@ -86,8 +93,8 @@ class ClassReader:
         self._system = system
         self._calibrated = "temperature" in bundle.card.get("calibration", {})
 
-    def read(self, region: Region) -> RegionReading | None:
-        (said,) = self._system.read([region])
+    def read(self, regions: Sequence[Region]) -> RegionReading | None:
+        (said,) = self._system.read(regions[:1])
         condition = [
             say("if it is one of the model's classes, all equally frequent"),
             say("calibrated in an expert's box") if self._calibrated else say("not calibrated"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from models.images.overlap import jaccard
 from workers.analysis.found import Sighting
+from workers.analysis.regions import IMAGES
 from workers.findings import FoundLesion, FrameRef
 
 BEGIN, CARRY = 0.3, 0.1
@@ -25,9 +26,10 @@ GAP = 2
 
 @dataclass
 class Track:
-    """A lesion over the frames of one image. ``place`` : of its ``last`` frame among those read."""
+    """A lesion over the frames of one image. ``best`` : its sightings in the frames that show it
+    best, as many as are read together. ``place`` : of its ``last`` frame among those read."""
 
-    best: Sighting
+    best: list[Sighting]
     last: Sighting
     place: int
     seen_in: list[FrameRef] = field(default_factory=list)
@@ -35,8 +37,10 @@ class Track:
     @property
     def sighting(self) -> Sighting:
         """The one in the frame that shows it best, which knows all frames."""
-        lesion: FoundLesion = replace(self.best.lesion, seen_in=tuple(self.seen_in))
-        return replace(self.best, lesion=lesion)
+        best, *others = self.best
+        lesion: FoundLesion = replace(best.lesion, seen_in=tuple(self.seen_in))
+        further = tuple(one.region for one in others if one.region is not None)
+        return replace(best, lesion=lesion, further=further)
 
     def overlap(self, sighting: Sighting) -> float:
         """With the last outline; 0 where it does not suffice."""
@@ -47,8 +51,7 @@ class Track:
     def take(self, sighting: Sighting, place: int) -> None:
         self.seen_in.append(sighting.lesion.frame)
         self.last, self.place = sighting, place
-        if sighting.rank > self.best.rank:
-            self.best = sighting
+        self.best = sorted([*self.best, sighting], key=lambda one: -one.rank)[:IMAGES]
 
 
 class Tracks:
@@ -74,4 +77,4 @@ class Tracks:
             if overlap > 0 and -old not in taken and -new in free:
                 self._tracks[-old].take(free.pop(-new), place)
                 taken.add(-old)
-        self._tracks += [Track(one, one, place, [one.lesion.frame]) for one in free.values()]
+        self._tracks += [Track([one], one, place, [one.lesion.frame]) for one in free.values()]

@@ -19,6 +19,7 @@ import torch
 import torchvision
 
 from models.data import read_manifest
+from models.simulation.manifest import Population, write_manifest
 from models.systems import SYSTEMS, protocol
 from models.training.options import Options
 from tests.peers import shared
@@ -47,6 +48,10 @@ WHOLE = (
     Whole("joint", "paper-segmentation", 16, 3),
     Whole("joint", "paper-classification", 16, 3),
 )
+
+
+PARTICIPANTS = 135
+"""Of paper 5."""
 
 
 class FirstFold(Exception):
@@ -90,6 +95,24 @@ def hours(whole: Whole, images: int, weights: Path) -> float:
     return watch.seconds * passes / 3600
 
 
+def multiview_hours(participants: int, weights: Path) -> float:
+    """Of paper 5's: the features of every frame once, and a fold for each participant."""
+    began: list[float] = []
+
+    def watch(what: str, done: int, total: int) -> None:
+        if what == "folds":
+            raise FirstFold
+        began.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory(prefix="protocol-") as out, suppress(FirstFold):
+        folder = Path(out)
+        write_manifest(folder, Population(participants, lesions=0.0), processes=0)
+        options = Options(folder, init=weights, backbone="resnet50", progress=watch)
+        protocol(SYSTEMS["multiview-fat"]).cross_validate(read_manifest(folder), options)
+    features, fold = began[-1] - began[0], time.perf_counter() - began[-1]
+    return (features + participants * fold) / 3600
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=30)
@@ -104,6 +127,8 @@ def main() -> None:
                 f"{whole.epochs:2} epochs: {hours(whole, arguments.images, Path(folder)):7.1f} h",
                 flush=True,
             )
+        taken = multiview_hours(PARTICIPANTS, Path(folder))
+        print(f"multiview-fat, resnet50, {PARTICIPANTS} participants left out alone: {taken:.1f} h")
 
 
 if __name__ == "__main__":

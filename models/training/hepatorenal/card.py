@@ -11,7 +11,7 @@ from models.fat.hepatorenal import DEPTH_GAP, LEAST
 from models.fat.hepatorenal_curve import COVERED, HepatorenalCurve
 from models.training.options import Options
 
-VERSION = "1.0.0"
+VERSION = "1.0.1"
 
 LIMITS = """\
 The fat fraction is in the unit of the reference it was fitted on: of a biopsy it is the share of \

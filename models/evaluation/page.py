@@ -36,6 +36,7 @@ TITLES: Mapping[str, str] = {
     "fat_bias": "Fat, bias (%)",
     "fat_limit_low": "Fat, lower limit of agreement (%)",
     "fat_limit_high": "Fat, upper limit of agreement (%)",
+    "fat_interval_width": "Fat, interval width (%)",
     "gate_auroc": "Image is a liver, AUC",
     "named": "Frames that get a view, share",
     "named_of_unsaid_view": "Of frames whose view nobody said, share that gets one",

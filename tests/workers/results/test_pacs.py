@@ -7,14 +7,34 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+import requests
+from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
-from tests.orthanc import AE_TITLE, orthanc
+from node.dispatch import stow
+from node.dispatch.dicomweb import Service
+from tests.orthanc import AE_TITLE, dicomweb, orthanc
 from tests.peers import free_port, require
 from tests.workers.results.studies import header_of, pixels_of, whole_set
+from tests.workers.results.tools import write
 from workers.results import BUILDERS, ResultObject, encode
+
+SOURCES = {
+    "colour": ("examples_rgb_color.dcm", 1),
+    "colour loop": ("examples_ybr_color.dcm", 12),
+    "grey": ("JPGLosslessP14SV1_1s_1f_8b.dcm", 1),
+}
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def results(request: pytest.FixtureRequest) -> list[ResultObject]:
+    """Objects of every kind over one image."""
+    name, number = SOURCES[request.param]
+    made = whole_set(header_of(name), pixels_of(name, number), number)
+    assert {one.kind for one in made} == set(BUILDERS)
+    return made
 
 
 def _send(results: list[ResultObject], port: int) -> list[int]:
@@ -30,10 +50,9 @@ def _send(results: list[ResultObject], port: int) -> list[int]:
     return statuses
 
 
-@pytest.mark.parametrize("name", ["examples_rgb_color.dcm", "JPGLosslessP14SV1_1s_1f_8b.dcm"])
-def test_orthanc_stores_every_kind_and_gives_it_back(name: str, tmp_path: Path) -> None:
-    results = whole_set(header_of(name), pixels_of(name))
-    assert {one.kind for one in results} == set(BUILDERS)
+def test_orthanc_stores_every_kind_and_gives_it_back(
+    results: list[ResultObject], tmp_path: Path
+) -> None:
     with orthanc(tmp_path, DicomAlwaysAllowStore=True) as pacs:
         assert _send(results, pacs.port) == [0] * len(results)
         assert pacs.stored() == sorted(result.sop_instance_uid for result in results)
@@ -47,9 +66,26 @@ def test_orthanc_stores_every_kind_and_gives_it_back(name: str, tmp_path: Path) 
         assert len(study["Series"]) == len({one.series_instance_uid for one in results})
 
 
-def test_c_move_brings_every_object_as_it_was_made(tmp_path: Path) -> None:
+def test_dicomweb_brings_every_object_as_it_was_made(
+    results: list[ResultObject], tmp_path: Path
+) -> None:
+    paths = [write(one, tmp_path) for one in results]
+    with orthanc(tmp_path / "pacs", **dicomweb()) as pacs:
+        outcomes = list(stow.send(paths, Service(pacs.dicomweb), timeout=60))
+        assert [one.accepted for one in outcomes] == [True] * len(paths)
+        assert {path.stem: pacs.file(path.stem) for path in paths} == {
+            path.stem: path.read_bytes() for path in paths
+        }
+        with requests.Session() as session:
+            web = DICOMwebClient(pacs.dicomweb, session)
+            back = web.retrieve_study(results[0].dataset.StudyInstanceUID)
+    assert {one.SOPInstanceUID: one for one in back} == {one.stem: dcmread(one) for one in paths}
+
+
+def test_c_move_brings_every_object_as_it_was_made(
+    results: list[ResultObject], tmp_path: Path
+) -> None:
     require("dcmtk")
-    results = whole_set(header_of("examples_rgb_color.dcm"), pixels_of("examples_rgb_color.dcm"))
     made = {one.sop_instance_uid: dcmread(BytesIO(encode(one))) for one in results}
     port = free_port()
     mover = {"AET": "MOVER", "Host": "127.0.0.1", "Port": port}
@@ -57,6 +93,7 @@ def test_c_move_brings_every_object_as_it_was_made(tmp_path: Path) -> None:
         tmp_path / "pacs",
         DicomAlwaysAllowStore=True,
         DicomAlwaysAllowMove=True,
+        DicomScuTimeout=60,  # a busy machine's movescu may be slow to listen
         DicomModalities={"mover": mover},
     ) as pacs:
         _send(results, pacs.port)
@@ -66,6 +103,9 @@ def test_c_move_brings_every_object_as_it_was_made(tmp_path: Path) -> None:
         keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", study)
         names = ("-aet", "MOVER", "-aec", AE_TITLE, "--port", str(port))
         command = ("movescu", "-S", *names, "+xe", "-od", moved, *keys)
-        subprocess.run((*command, "127.0.0.1", str(pacs.port)), check=True, timeout=120)
+        done = subprocess.run(
+            (*command, "127.0.0.1", str(pacs.port)), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
     back = {one.SOPInstanceUID: one for one in map(dcmread, moved.iterdir())}
     assert back == made

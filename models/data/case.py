@@ -62,10 +62,11 @@ class Case:
 @dataclass(frozen=True)
 class ImageHeader:
     """What a file says without its pixels. size : (width, height) of the image. clinical : age and
-    sex, where a DICOM file says them."""
+    sex, where a DICOM file says them. spacing : mm per pixel, where one is calibrated."""
 
     size: tuple[int, int]
     clinical: Clinical = field(default_factory=dict)
+    spacing: float | None = None
 
 
 def bounding_box(outline: Outline) -> Box:

@@ -47,7 +47,7 @@ COLUMNS: Mapping[str, str] = {
     "pdff": "the same as fat_percent",
     "hepatorenal_index": "liver over kidney echo level",
     "background": ", ".join(BACKGROUNDS),
-    "spacing": "mm per pixel",
+    "spacing": "mm per pixel (default: the DICOM file's, where its regions are calibrated)",
     "kind": "what an image shows that shows no liver, in a word: heart, vessel, …; empty: liver",
     "width": "of the image in pixels; not used",
     "height": "of the image in pixels; not used",
@@ -95,7 +95,9 @@ def read_manifest(
             case = _case(row() if callable(row) else row, file.parent)
             header = read_header(case)
             _check_inside(case, header.size)
-            case = replace(case, line=line, clinical={**header.clinical, **case.clinical})
+            spacing = header.spacing if case.spacing is None else case.spacing
+            clinical = {**header.clinical, **case.clinical}
+            case = replace(case, line=line, clinical=clinical, spacing=spacing)
             known.add(case)
         except (ValueError, TypeError, TrainingError) as error:
             wrong[line] = str(error)

@@ -367,6 +367,20 @@ def test_age_and_sex_are_those_of_the_dicom_file_unless_the_manifest_says_them(
     assert [case.clinical for case in cases] == [{"age": 63, "sex": 0}, {"age": 40, "sex": 0}, {}]
 
 
+def test_the_spacing_is_that_of_the_dicom_file_unless_the_manifest_says_it(
+    node: Node, toy: types.ModuleType, tmp_path: Path
+) -> None:
+    """Sizes in cm, and strata by size, for who has DICOM files and no column for it."""
+    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
+    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
+    rows = "id,image,lesion,spacing\na,a.dcm,1,\nb,a.dcm,1,0.5\nc,a.png,1,\n"
+    (tmp_path / "m.csv").write_text(rows)
+    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
+    assert answer.status == 0, answer.err
+    ((_, cases, _),) = toy.calls
+    assert [case.spacing for case in cases] == [pytest.approx(0.3), 0.5, None]
+
+
 def test_a_folder_that_cannot_be_made_is_named(
     node: Node, toy: types.ModuleType, manifest: Path, tmp_path: Path
 ) -> None:

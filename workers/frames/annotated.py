@@ -14,9 +14,11 @@ from node.errors import FrameError, StorageError
 from node.settings import Analysis
 from workers.clinical import read_factors
 from workers.findings import EXPLANATION, Dropped, FrameRef, Reason
+from workers.frames.calibration import spacing
 from workers.frames.header import opened, quiet
 from workers.frames.instance import present, usable_layout
 from workers.frames.reading import read
+from workers.frames.regions import candidates
 
 _PREAMBLE = 128  # PS3.10 7.1
 
@@ -47,13 +49,19 @@ class CaseReader:
             limit = self.analysis.max_decoded_mib << 20
             with opened(case.image, limit) as (header, stream), quiet():
                 layout, _ = present(stream, header, usable_layout(header, limit))
+                regions = candidates(header.dataset, layout.rows, layout.columns)
+                spacings = {known for region in regions if (known := spacing(region)[0])}
         except FrameError as error:
             raise TrainingError(f"{_named(case)}: {_explained(error)}") from error
         except (OSError, StorageError) as error:
             raise TrainingError(f"{_named(case)}: {error}") from error
         if case.frame > layout.frames:
             raise TrainingError(f"{_named(case)}: the file has {layout.frames}")
-        return ImageHeader((layout.columns, layout.rows), read_factors([case.image], {}).numbers)
+        return ImageHeader(
+            size=(layout.columns, layout.rows),
+            clinical=read_factors([case.image], {}).numbers,
+            spacing=spacings.pop().row if len(spacings) == 1 else None,
+        )
 
 
 def _named(case: Case) -> str:

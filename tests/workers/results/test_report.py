@@ -10,12 +10,10 @@ from pydicom import Dataset
 
 from node.errors import ResultError
 from tests.languages import quoted, write_table
+from tests.workers.results.pieces import FAT_MODEL, JOINT_MODEL, LESION_MODEL
 from tests.workers.results.studies import (
     CONTEXT,
-    FAT_MODEL,
-    JOINT_MODEL,
     LATER,
-    LESION_MODEL,
     NOTHING,
     blank_header,
     by_uid,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from node.settings import Analysis
+from tests.workers.results.pieces import LESION_MODEL
 from tests.workers.results.studies import (
-    LESION_MODEL,
     NOTHING,
     blank_header,
     by_uid,

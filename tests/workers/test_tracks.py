@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from models.lesion.region import Region
-from tests.workers.results.studies import JOINT_MODEL, LESION_MODEL, blank_header, frame_of
+from tests.workers.results.pieces import JOINT_MODEL, LESION_MODEL
+from tests.workers.results.studies import blank_header, frame_of
 from workers.analysis.found import Sighting
 from workers.analysis.tracks import GAP, Tracks
 from workers.findings import FoundLesion

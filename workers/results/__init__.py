@@ -3,7 +3,7 @@
 One file per kind of result (``heatmap``, ``segmentation``, ``report``), gathered in ``registry``.
 """
 
-from workers.results.envelope import encode
+from workers.results.encoding import encode
 from workers.results.objects import FrameSource, ResultContext, ResultInputs, ResultObject
 from workers.results.registry import BUILDERS, build
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
-from io import BytesIO
 from typing import NamedTuple
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filewriter import dcmwrite
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
-from node.identity import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-    MANUFACTURER,
-    MODEL_NAME,
-)
+from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import ModelIdentity
 from workers.messages import say
 from workers.results import codes
 from workers.results.header import SourceHeader
 from workers.results.identity import node_uid, weights_uid
-from workers.results.objects import ResultContext, ResultObject
+from workers.results.objects import ResultContext
 from workers.results.values import plain, shortened
 
 SERIES_FROM, SERIES_OF_VERSION = 9000, 100
@@ -122,17 +114,3 @@ def contributing_equipment(models: Iterable[ModelIdentity]) -> list[Dataset]:
         item.ContributionDescription = plain(said, 1024)
         items.append(item)
     return items
-
-
-def encode(result: ResultObject) -> bytes:
-    """The object as a DICOM file (PS3.10), explicit VR little endian; the same each time."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    meta.MediaStorageSOPClassUID = UID(result.sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(result.sop_instance_uid)
-    result.dataset.file_meta = meta
-    buffer = BytesIO()
-    dcmwrite(buffer, result.dataset, enforce_file_format=True)
-    return buffer.getvalue()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -11,13 +10,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_color_lut
 from pydicom.uid import UltrasoundImageStorage
 
-from tests.peers import shared
+from tests.workers.results.pieces import (
+    FAT_MODEL,
+    JOINT_MODEL,
+    LESION_MODEL,
+    MASS_MODEL,
+    READINGS,
+    RENAL_MODEL,
+    attention,
+    ring,
+)
 from workers.findings import (
     Abstention,
     Bounded,
@@ -30,7 +37,6 @@ from workers.findings import (
     HeatmapFinding,
     HepatorenalFinding,
     LesionFinding,
-    ModelIdentity,
     Prompt,
     PromptedLesion,
     Reason,
@@ -40,51 +46,6 @@ from workers.findings import (
 )
 from workers.results import ResultContext, ResultObject, build
 
-LESION_MODEL = ModelIdentity(
-    name="lesion-attention",
-    version="1.0",
-    digest="ab" * 32,
-    validation_status="cross-validated on public data",
-    figures="detection AUC 0.95 (0.93 to 0.97), malignancy AUC 0.86 (0.82 to 0.89), 600 images",
-)
-FAT_MODEL = ModelIdentity(
-    name="fat-multiview",
-    version="1.0",
-    digest="cd" * 32,
-    validation_status="simulated data only",
-)
-JOINT_MODEL = ModelIdentity(
-    name="lesion-joint",
-    version="1.0.0",
-    digest="ef" * 32,
-    validation_status="cross-validated on public data",
-    figures="outline in a box: Jaccard 0.80 (0.80 to 0.81)",
-)
-MASS_MODEL = ModelIdentity(
-    name="fan-liver",
-    version="1.0.0",
-    digest="9a" * 32,
-    validation_status="cross-validated on public data",
-)
-READINGS = (
-    RegionReading(
-        ModelIdentity("lesion-dcnn-us", "1.0.0", "12" * 32, "cross-validated on public data"),
-        {"malignant": 0.7031},
-        {"malignant": "if it is a lesion; read in the box of the model's outline"},
-    ),
-    RegionReading(
-        ModelIdentity("lesion-roi", "2.1.0", "34" * 32, "not validated", "accuracy 0.75"),
-        {"none": 0.0625, "benign": 0.25, "malignant": 0.6875},
-        dict.fromkeys(("none", "benign", "malignant"), "all equally frequent"),
-    ),
-)
-RENAL_MODEL = ModelIdentity(
-    name="fat-hepatorenal",
-    version="1.0.0",
-    digest="0f" * 32,
-    validation_status="cross-validated on public data",
-    figures="fat against biopsy: Spearman correlation 0.74 (0.54 to 0.85)",
-)
 CONTEXT = ResultContext(
     result_key="5e" * 32,
     version=1,
@@ -162,21 +123,6 @@ def frame_of(header: Dataset, number: int = 1) -> FrameRef:
 
 def by_uid(*headers: Dataset) -> dict[str, Dataset]:
     return {header.SOPInstanceUID: header for header in headers}
-
-
-def attention(shape: tuple[int, int], centre: tuple[float, float], width: float) -> NDArray:
-    """A blob of 0..1, as an attention map looks."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    distance = ((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * width**2)
-    return (0.93 * np.exp(-distance)).astype(np.float32)
-
-
-def ring(centre: tuple[float, float], radii: tuple[float, float], points: int = 40) -> tuple:
-    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    return tuple(
-        (float(centre[0] + radii[0] * np.cos(a)), float(centre[1] + radii[1] * np.sin(a)))
-        for a in angles
-    )
 
 
 def findings_of(
@@ -450,13 +396,3 @@ def report_of(
     """The report alone."""
     black = np.zeros((240, 320, 3), np.uint8)
     return list(build(context, replace(findings, heatmaps=()), headers, lambda _: black))[-1]
-
-
-def aul(lesion: bool = True) -> Iterable[tuple[NDArray[np.uint8], dict]]:
-    """Liver images of the shared data, with their annotation."""
-    folder = shared() / "data" / "aul"
-    for line in (folder / "annotations.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        if bool(row.get("mass")) is lesion:
-            with Image.open(folder / "images" / f"{row['id']}.jpg") as image:
-                yield np.asarray(image.convert("RGB")), row

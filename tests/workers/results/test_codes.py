@@ -8,6 +8,7 @@ import inspect
 from pydicom.sr.codedict import codes as standard
 
 from workers.results import codes
+from workers.results.content.items import text
 
 
 def test_no_code_that_pydicom_holds_is_written_by_hand() -> None:
@@ -30,3 +31,8 @@ def written() -> list[tuple[str, str]]:
             ):
                 found.append((scheme, value))
     return found
+
+
+def test_codes_that_differ_in_their_meaning_only_are_written_with_their_own() -> None:
+    other = codes.SOURCE._replace(meaning="Origin")
+    assert [text(name, "-").name.meaning for name in (codes.SOURCE, other)] == ["Source", "Origin"]

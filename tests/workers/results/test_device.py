@@ -6,14 +6,8 @@ from dataclasses import replace
 
 from pydicom import Dataset
 
-from tests.workers.results.studies import (
-    LESION_MODEL,
-    frame_of,
-    header_of,
-    pixels_of,
-    whole_of,
-    whole_set,
-)
+from tests.workers.results.pieces import LESION_MODEL
+from tests.workers.results.studies import frame_of, header_of, pixels_of, whole_of, whole_set
 from tests.workers.results.tools import items, name_of
 from workers.messages import ENGLISH, Language, speaking
 from workers.results.content.provenance import algorithm

@@ -9,12 +9,11 @@ import pytest
 from pydicom import Dataset
 
 from node.errors import ResultError
+from tests.languages import quoted, write_table
+from tests.workers.results.pieces import FAT_MODEL, JOINT_MODEL, LESION_MODEL
 from tests.workers.results.studies import (
     CONTEXT,
-    FAT_MODEL,
-    JOINT_MODEL,
     LATER,
-    LESION_MODEL,
     NOTHING,
     blank_header,
     by_uid,
@@ -24,6 +23,8 @@ from tests.workers.results.studies import (
 )
 from tests.workers.results.tools import dciodvfy, items, name_of, said, value_of, write
 from workers.findings import Abstention, Diameters, Dropped, Reason, StudyFindings
+from workers.messages import speaking
+from workers.messages.table import read_language
 from workers.results import ResultObject, codes
 from workers.results.envelope import contributing_equipment
 from workers.results.identity import weights_uid
@@ -224,6 +225,18 @@ def test_texts_of_ours_fit_every_character_set() -> None:
 
 def said_values(result: ResultObject) -> list[str]:
     return [value for _, value in said(result)]
+
+
+def test_reports_one_after_the_other_are_each_in_their_language(tmp_path: Path) -> None:
+    found = findings_of([FRAME], WINDOW)
+    before = said_values(report(found))
+    with speaking(read_language(write_table(tmp_path / "de.po", quoted))):
+        others = said_values(report(found))
+    assert said_values(report(found)) == before
+    standing = LESION_MODEL.validation_status
+    assert standing in before
+    assert standing not in others
+    assert quoted(standing) in others
 
 
 def test_nothing_is_reported_about_no_study() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers.results.pieces import JOINT_MODEL
 from tests.workers.results.studies import (
-    JOINT_MODEL,
     blank_header,
     by_uid,
     findings_of,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from functools import cache
 
 from highdicom.sr import (
-    AlgorithmIdentification,
     CodeContentItem,
+    CodedConcept,
     ContentItem,
     ContentSequence,
     Measurement,
@@ -14,6 +16,7 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
 )
+from pydicom.sequence import Sequence
 from pydicom.sr.coding import Code
 
 from workers.findings import Bounded
@@ -26,19 +29,34 @@ PROPERTY = RelationshipTypeValues.HAS_PROPERTIES
 ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
+def concept(code: Code) -> CodedConcept:
+    """``code`` as items hold it, the same object wherever it is named: nobody may change it."""
+    return _concept(*code)
+
+
+@cache
+def _concept(*code: str) -> CodedConcept:
+    """To make one takes as long as the rest of an item. Codes themselves are no key: those that
+    differ in their meaning only are equal."""
+    return CodedConcept(*code)
+
+
 def text(name: Code, value: str, relation: RelationshipTypeValues = CONTAINS) -> TextContentItem:
     """A TEXT item of what was said; TEXT must not be empty, so an empty value becomes a dash."""
-    return TextContentItem(name=name, value=plain(value) or "-", relationship_type=relation)
+    said = plain(value) or "-"
+    return TextContentItem(name=concept(name), value=said, relationship_type=relation)
 
 
 def code(name: Code, value: Code, relation: RelationshipTypeValues = CONTAINS) -> CodeContentItem:
-    return CodeContentItem(name=name, value=value, relationship_type=relation)
+    return CodeContentItem(name=concept(name), value=concept(value), relationship_type=relation)
 
 
 def number(
     name: Code, value: float, unit: Code, relation: RelationshipTypeValues = CONTAINS
 ) -> NumContentItem:
-    return NumContentItem(name=name, value=value, unit=unit, relationship_type=relation)
+    return NumContentItem(
+        name=concept(name), value=value, unit=concept(unit), relationship_type=relation
+    )
 
 
 def percent(fraction: float, digits: int = 1) -> float:
@@ -51,14 +69,17 @@ def measurement(
     value: float,
     unit: Code,
     derivation: Code | None = None,
-    model: AlgorithmIdentification | None = None,
+    below: Iterable[ContentItem] = (),
 ) -> list[Measurement]:
-    """TID 300 in a list; an empty one when ``value`` is no number: nothing is invented."""
+    """TID 300 in a list; an empty one when ``value`` is no number: nothing is invented.
+
+    below : further children.
+    """
     if not math.isfinite(value):
         return []
-    return [
-        Measurement(name=name, value=value, unit=unit, derivation=derivation, algorithm_id=model)
-    ]
+    found = Measurement(concept(name), value, concept(unit), derivation=derivation)
+    extend(found, *below)
+    return [found]
 
 
 def uncertainty(value: Bounded, scale: float, meaning: str) -> list[ContentItem]:
@@ -74,14 +95,12 @@ def uncertainty(value: Bounded, scale: float, meaning: str) -> list[ContentItem]
 def with_properties(item: ContentItem, *properties: ContentItem) -> ContentItem:
     """``item`` with ``properties`` as its children."""
     if properties:
-        item.ContentSequence = ContentSequence([*properties])
+        item.ContentSequence = Sequence(properties)
     return item
 
 
 def extend(template: ContentSequence, *items: ContentItem) -> None:
     """Append ``items`` to the children of the item that a highdicom template holds."""
     held = template[0]
-    if "ContentSequence" in held:
-        held.ContentSequence.extend(items)
-    else:
-        held.ContentSequence = ContentSequence([*items])
+    if items:  # highdicom's own extend looks up the name of each twice
+        held.ContentSequence = [*held.get("ContentSequence", ()), *items]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from highdicom.sr import (
-    AlgorithmIdentification,
     ContentItem,
     ContentSequence,
     FindingSite,
@@ -31,6 +30,7 @@ from workers.findings import (
     FoundLesion,
     FrameRef,
     LesionFinding,
+    ModelIdentity,
     OutlinedLesion,
     Point,
     Prompt,
@@ -91,12 +91,8 @@ def lesion_group(
         "finding_sites": [FindingSite(anatomic_location=codes.LIVER)],
         "algorithm_id": algorithm(lesion.model),
     }
-    measurements = [
-        *_size(lesion),
-        *(m for label, p in known.items() for m in _probability(terms, label, p)),
-        *(m for reading in lesion.readings for m in _read(reading)),
-    ]
     outline = closed(lesion.outline, header)
+    items: list[ContentItem] = []
     if outline is None:
         images = source_images([lesion.frame])
         group: ContentSequence = MeasurementsAndQualitativeEvaluations(
@@ -108,33 +104,37 @@ def lesion_group(
         )
         attention = lesion.outline_kind == "attention"
         meaning = codes.OUTLINE_ATTENTION if attention else codes.OUTLINE_BORDER
-        extend(group, code(codes.OUTLINE_MEANING, meaning), *_outlined_by(lesion))
+        items += [code(codes.OUTLINE_MEANING, meaning), *_outlined_by(lesion)]
     # The template takes them too, but looks through each for coordinates: an eighth of the whole
     # set's time.
-    extend(group, *(item for one in measurements for item in one))
+    measurements = [
+        *_size(lesion),
+        *(m for label, p in known.items() for m in _probability(terms, label, p)),
+        *(m for reading in lesion.readings for m in _read(reading)),
+    ]
+    items += [item for one in measurements for item in one]
     if lesion.diameters is not None and lesion.diameters.long_mm is None:
-        extend(group, code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
+        items.append(code(codes.LENGTH_UNIT, codes.UNCALIBRATED))
     for label, p in lesion.probabilities.items():
         if label not in known:
-            extend(group, *_class_probability(terms, label, p))
+            items += _class_probability(terms, label, p)
     for reading in lesion.readings:
-        extend(group, *_unnamed(reading))
+        items += _unnamed(reading)
     if isinstance(lesion, PromptedLesion):
-        extend(group, *_place(lesion.prompt))
+        items += _place(lesion.prompt)
     if isinstance(lesion, FoundLesion):
-        extend(group, *_found_at(lesion))
+        items += _found_at(lesion)
     if segment is not None:
-        extend(
-            group,
+        items.append(
             ImageContentItem(
                 name=codes.REGION_SEGMENTATION,
                 referenced_sop_class_uid=SegmentationStorage,
                 referenced_sop_instance_uid=segment.sop_instance_uid,
                 referenced_segment_numbers=segment.number,
                 relationship_type=CONTAINS,
-            ),
+            )
         )
-    extend(group, *statements(lesion.model))
+    extend(group, *items, *statements(lesion.model))
     return group
 
 
@@ -212,34 +212,29 @@ def _probability(
     label: str,
     p: float,
     derivation: Code | None = None,
-    model: AlgorithmIdentification | None = None,
+    model: ModelIdentity | None = None,
 ) -> list[Measurement]:
     """TID 300, with what the number takes for granted and its threshold under it.
 
-    model : where it is not the group's.
+    model : where it is not the group's; how good it is known to be stands there too.
     """
     digits = decimals(p, terms.thresholds.get(label), 1)
+    below = terms.items(label, digits)
+    if model is not None:
+        below = [*algorithm(model), *below, *statements(model, PROPERTY)]
     name = codes.PROBABILITY[label]
-    found = measurement(name, percent(p, digits), codes.PERCENT, derivation, model)
-    for one in found:
-        extend(one, *terms.items(label, digits))
-    return found
+    return measurement(name, percent(p, digits), codes.PERCENT, derivation, below)
 
 
 def _read(reading: RegionReading) -> list[Measurement]:
-    """The probabilities of a further model that have a code, each with the model and how good it is
-    known to be under it."""
-    found = [
+    """The probabilities of a further model that have a code, each with the model under it."""
+    terms = _Terms({}, reading.conditions, reading.bounds)
+    return [
         one
         for label, p in reading.probabilities.items()
         if label in codes.PROBABILITY
-        for one in _probability(
-            _Terms({}, reading.conditions, reading.bounds), label, p, model=algorithm(reading.model)
-        )
+        for one in _probability(terms, label, p, model=reading.model)
     ]
-    for one in found:
-        extend(one, *statements(reading.model, PROPERTY))
-    return found
 
 
 def _unnamed(reading: RegionReading) -> list[ContentItem]:
@@ -313,13 +308,13 @@ def _outlined_by(lesion: LesionFinding) -> list[ContentItem]:
 
 def _size(lesion: LesionFinding) -> list[Measurement]:
     """Long and short axis and area: in mm when calibrated, else in pixels."""
-    model = None
+    model: list[ContentItem] = []
     if isinstance(lesion, OutlinedLesion) and lesion.outlined_by != lesion.model:
-        model = algorithm(lesion.outlined_by)
+        model = [*algorithm(lesion.outlined_by)]
     return [*_diameters(lesion, model), *_area(lesion, model)]
 
 
-def _diameters(lesion: LesionFinding, model: AlgorithmIdentification | None) -> list[Measurement]:
+def _diameters(lesion: LesionFinding, model: Sequence[ContentItem]) -> list[Measurement]:
     diameters = lesion.diameters
     if diameters is None:
         return []
@@ -331,16 +326,16 @@ def _diameters(lesion: LesionFinding, model: AlgorithmIdentification | None) -> 
         found
         for name, value in ((codes.LONG_AXIS, long), (codes.SHORT_AXIS, short))
         if value is not None
-        for found in measurement(name, round(value, 1), unit, model=model)
+        for found in measurement(name, round(value, 1), unit, below=model)
     ]
 
 
-def _area(lesion: LesionFinding, model: AlgorithmIdentification | None) -> list[Measurement]:
+def _area(lesion: LesionFinding, model: Sequence[ContentItem]) -> list[Measurement]:
     if not isinstance(lesion, OutlinedLesion):
         return []
     if lesion.area_mm2 is None:
-        return measurement(codes.AREA, lesion.area_pixels, codes.PIXELS, model=model)
-    return measurement(codes.AREA, round(lesion.area_mm2), codes.SQUARE_MILLIMETER, model=model)
+        return measurement(codes.AREA, lesion.area_pixels, codes.PIXELS, below=model)
+    return measurement(codes.AREA, round(lesion.area_mm2), codes.SQUARE_MILLIMETER, below=model)
 
 
 def _length(start: Point, end: Point) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from highdicom.sr import (
     AlgorithmIdentification,
     ContentItem,
@@ -14,10 +16,10 @@ from pydicom.sr.codedict import codes as standard
 
 from node.identity import MANUFACTURER, MODEL_NAME
 from workers.findings import ModelIdentity
-from workers.messages import say
+from workers.messages import Language, say, spoken
 from workers.results import codes
 from workers.results.content.items import CONTAINS, code, text
-from workers.results.envelope import device
+from workers.results.envelope import Device, device
 from workers.results.identity import node_uid
 from workers.results.objects import ResultContext
 from workers.results.values import plain
@@ -28,12 +30,17 @@ def algorithm(model: ModelIdentity) -> AlgorithmIdentification:
 
     Programs read the parameters: they are the same in every language.
     """
-    named = device(model)
+    return _algorithm(device(model), model.digest)
+
+
+@lru_cache
+def _algorithm(named: Device, digest: str) -> AlgorithmIdentification:
+    """Made once: it stands under most numbers of a report, and nobody changes it."""
     return AlgorithmIdentification(
         name=named.name,
         version=named.version,
         manufacturer=named.manufacturer,
-        parameters=[f"Device UID {named.uid}", f"SHA-256 of the weights {model.digest}"],
+        parameters=[f"Device UID {named.uid}", f"SHA-256 of the weights {digest}"],
     )
 
 
@@ -41,13 +48,21 @@ def statements(
     model: ModelIdentity, relation: RelationshipTypeValues = CONTAINS
 ) -> list[ContentItem]:
     """What stands beside every result of a model."""
+    return [*_statements(model, relation, spoken())]
+
+
+@lru_cache
+def _statements(
+    model: ModelIdentity, relation: RelationshipTypeValues, language: Language
+) -> tuple[ContentItem, ...]:
+    """Made once in a language, as ``_algorithm``."""
     items: list[ContentItem] = [
         code(codes.REVIEW_STATUS, codes.NOT_REVIEWED, relation),
         text(codes.VALIDATION_STATUS, say(model.validation_status) or say("not stated"), relation),
     ]
     if model.figures:
         items.append(text(codes.VALIDATION_FIGURES, say(model.figures), relation))
-    return items
+    return tuple(items)
 
 
 def observer(context: ResultContext) -> ObservationContext:

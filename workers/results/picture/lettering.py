@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from unicodedata import bidirectional
 
@@ -25,8 +25,12 @@ def parts(text: str) -> list[str]:
     return [part for part in _BETWEEN.split(text) if part]
 
 
-def wrap(text: str, face: Font, width: float) -> list[str]:
-    """``text`` in lines no wider than ``width``; a longer part gets a line of its own, cut."""
+@lru_cache(256)
+def wrap(text: str, face: Font, width: float) -> tuple[str, ...]:
+    """``text`` in lines no wider than ``width``; a longer part gets a line of its own, cut.
+
+    Remembered, for the pictures of one study repeat each other's words.
+    """
     lines: list[str] = []
     for word in parts(text):
         if lines and face.getlength(f"{lines[-1]} {word}") <= width:
@@ -35,7 +39,7 @@ def wrap(text: str, face: Font, width: float) -> list[str]:
         while face.getlength(word) > width and len(word) > 1:
             word = word[:-1]
         lines.append(word)
-    return lines
+    return tuple(lines)
 
 
 def lacks(text: str) -> str:

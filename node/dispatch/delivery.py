@@ -129,6 +129,7 @@ class Deliverer:
             calling_ae=self._calling_ae,
             timeouts=Timeouts.all(timeout),
             alternatives=OLDER,
+            taken=self._dialect.storage_taken(),
         )
 
     def _record(self, delivery: Delivery, outcome: Sent) -> bool:

@@ -162,14 +162,9 @@ class Deliverer:
     def _refused(self, delivery: Delivery, outcome: Sent) -> None:
         """The destination never takes such an object: what tells the same goes instead."""
         others = INSTEAD.get(delivery.kind, ())
-        instead = deliveries.refused(self._db, delivery, outcome.error, others)
-        log.warning(
-            "%s of study %s: %s; %s",
-            delivery.kind,
-            delivery.study_instance_uid,
-            outcome.error,
-            f"the {instead} goes instead" if instead else "nothing else tells the same",
-        )
+        said = deliveries.refused(self._db, delivery, outcome.error, others)
+        if said:
+            log.warning("%s of study %s: %s", delivery.kind, delivery.study_instance_uid, said)
 
     def _fall_back(self, delivery: Delivery, outcome: Sent) -> Sent | None:
         """Make the older form that a destination takes of an object whose class it refuses.

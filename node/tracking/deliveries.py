@@ -140,29 +140,27 @@ def refused(db: Database, delivery: Delivery, error: str, instead: Sequence[str]
     """The destination takes no object of this class, in no older form either.
 
     instead : kinds of result that tell the same, best first. Of the same set, the first that the
-    destination has not refused is due, whether it is among the kinds of that destination or not:
-    which that is, '' where there is none. The delivery's error says it too.
+    destination has not refused is due, whether it is among the kinds of that destination or not.
+    The delivery's error, which says that too; '' where another sender was faster.
     """
     with db.writing() as connection:
         ended = connection.execute(
             sa.update(deliveries)
             .where(deliveries.c.id == delivery.id, deliveries.c.state == "pending")
-            .values(state="refused", last_status=None, last_error=error, lease_until=None)
+            .values(state="refused", last_status=None, lease_until=None)
         )
         if ended.rowcount == 0:
             return ""
         kind = _send_instead(connection, delivery, instead)
-        what = f"the {kind} goes instead" if kind else "nothing else tells the same"
+        said = f"{error}; {f'the {kind} goes instead' if kind else 'nothing else tells the same'}"
         connection.execute(
-            sa.update(deliveries)
-            .where(deliveries.c.id == delivery.id)
-            .values(last_error=f"{error}; {what}")
+            sa.update(deliveries).where(deliveries.c.id == delivery.id).values(last_error=said)
         )
-        return kind
+        return said
 
 
 def _send_instead(connection: sa.Connection, delivery: Delivery, instead: Sequence[str]) -> str:
-    """Within a transaction: the kind of ``refused``, due."""
+    """Within a transaction: of these kinds the one that is due now; '' where there is none."""
     set_of, urgent = connection.execute(
         sa.select(results.c.result_key, deliveries.c.urgent)
         .select_from(deliveries.join(results))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from node.errors import NotFound
 from node.tracking.database import Database, utcnow
 from node.tracking.dialects import forget
-from node.tracking.records import Delivery
+from node.tracking.records import REJECTION_NOTE, Delivery
 from node.tracking.schema import deliveries, results, studies
 
 _FORM = {
@@ -43,21 +43,23 @@ def claim_set(
     """Take the due result set of one run for one destination, in order: heatmaps, then report.
 
     Urgent sets first, then the oldest; a study's set waits for those of its versions before, and
-    what is due of a set for what stands before it in the set and is not. The
-    lease keeps a second dispatcher away; it is given up by ``sent``, ``failed`` or ``postponed``.
-    Empty when nothing is due.
+    what is due of a set for what stands before it in the set and is not. A rejection note comes by
+    itself when the rest of its set has ended, whatever went in whose stead; nothing waits for it.
+    The lease keeps a second dispatcher away; it is given up by ``sent``, ``failed`` or
+    ``postponed``. Empty when nothing is due.
     """
     at = now or utcnow()
     waiting, before = deliveries.alias("waiting"), results.alias("before")
-    earlier_in_set = sa.and_(
+    earlier_in_set = sa.and_(before.c.position < results.c.position, ~_is_due(waiting, at))
+    in_set = sa.and_(
         before.c.result_key == results.c.result_key,
-        before.c.position < results.c.position,
-        ~_is_due(waiting, at),
+        sa.or_(earlier_in_set, results.c.kind == REJECTION_NOTE),
     )
     held_up = (
         sa.exists()
         .where(waiting.c.result_id == before.c.id, before.c.study_id == results.c.study_id)
-        .where(sa.or_(before.c.version < results.c.version, earlier_in_set))
+        .where(sa.or_(before.c.version < results.c.version, in_set))
+        .where(before.c.kind != REJECTION_NOTE)
         .where(waiting.c.destination == destination, waiting.c.state == "pending")
     )
     due = sa.and_(

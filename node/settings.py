@@ -40,8 +40,8 @@ ResultKind = Literal[
     "summary",
     "document",
     "key-objects",
-    "rejection",
     "report",
+    "rejection",
 ]
 
 

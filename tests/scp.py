@@ -35,6 +35,7 @@ OTHERS = (
     KeyObjectSelectionDocumentStorage,
 )
 ABORT = -1
+_NEVER = "2.25.1"  # a class that nobody proposes
 
 
 class Scp:
@@ -44,12 +45,18 @@ class Scp:
 
     classes : the storage classes that it takes.
     answer : gives the status for a SOP Instance UID, after as long as it likes; ABORT aborts.
+    verifies : whether it takes a C-ECHO.
+    nothing : what becomes of an association of which it accepts no context: it is "accepted" all
+        the same, as by Orthanc and DCMTK's storescp, "rejected", as by dcmrecv, or "aborted".
     """
 
     def __init__(
         self,
         classes: Sequence[str] = (*CAPTURES, *OTHERS, *REPORTS),
         answer: Callable[[str], int] = lambda uid: 0x0000,
+        *,
+        verifies: bool = True,
+        nothing: str = "accepted",
     ) -> None:
         self.port = free_port()
         self.asked: list[tuple[str, int]] = []
@@ -59,7 +66,9 @@ class Scp:
         self._server: ThreadedAssociationServer | None = None
         self._ae = AE("ORTHANC")
         self._ae.supported_contexts = []
-        for sop_class in (*classes, Verification):
+        self._classes = {*classes, *([Verification] if verifies else [])}
+        self._nothing = nothing
+        for sop_class in self._classes or [_NEVER]:  # pynetdicom wants one
             self._ae.add_supported_context(sop_class)
 
     def stored(self) -> list[str]:
@@ -71,13 +80,23 @@ class Scp:
         self._server = self._ae.start_server(
             ("127.0.0.1", self.port),
             block=False,
-            evt_handlers=[(evt.EVT_C_STORE, self._store)],
+            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_REQUESTED, self._requested)],
         )
 
     def stop(self) -> None:
         if self._server is not None:
             self._server.shutdown()
             self._server = None
+
+    def _requested(self, event: evt.Event) -> None:
+        proposed = event.assoc.requestor.primitive.presentation_context_definition_list
+        if self._nothing == "accepted" or {c.abstract_syntax for c in proposed} & self._classes:
+            return
+        if self._nothing == "rejected":
+            event.assoc.acse.send_reject(1, 1, 1)  # for good, without a reason
+        else:
+            event.assoc.acse.send_abort(2)
+        event.assoc.kill()  # waits until that is sent
 
     def _store(self, event: evt.Event) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)
@@ -96,9 +115,12 @@ class Scp:
 def scp(
     classes: Sequence[str] = (*CAPTURES, *OTHERS, *REPORTS),
     answer: Callable[[str], int] = lambda uid: 0x0000,
+    *,
+    verifies: bool = True,
+    nothing: str = "accepted",
 ) -> Iterator[Scp]:
     """A running Scp, stopped at the end."""
-    server = Scp(classes, answer)
+    server = Scp(classes, answer, verifies=verifies, nothing=nothing)
     server.start()
     try:
         yield server

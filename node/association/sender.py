@@ -18,7 +18,7 @@ from pynetdicom.dsutils import encode, split_dataset
 
 from node.association.commands import Reply
 from node.association.peer import Peer
-from node.association.requestor import Context, Requestor, Timeouts
+from node.association.requestor import Context, Requestor, Timeouts, verification
 from node.errors import AssociationError, NothingAccepted
 from node.storage import is_uid
 
@@ -98,6 +98,7 @@ def send(
     calling_ae: str = CALLING_AE,
     timeouts: Timeouts | None = None,
     alternatives: Alternatives = MappingProxyType({}),
+    taken: Iterable[str] = (),
 ) -> Iterator[Sent]:
     """Store DICOM files at ``peer``, one outcome per file in the given order, as they come.
 
@@ -106,10 +107,14 @@ def send(
     does raises: a refused context or a broken file is that file's outcome, and after a lost
     association the rest are not sent. Associations are made as the files ask for contexts, 128
     at most on each. ``alternatives`` are proposed beside an object's class, to learn whether the
-    peer takes one of them: some reject an association of which they accept nothing. For one thread.
+    peer takes one of them. Verification and the storage classes that the peer is known to have
+    ``taken`` are proposed each time: some peers reject or abort an association of which they accept
+    nothing, and this way refuse a class as others do. For one thread.
     """
-    for batch in _batches(_describe(path, alternatives) for path in paths):
-        yield from _send_batch(batch, peer, calling_ae, timeouts or Timeouts())
+    beside = [verification()]
+    beside += [Context(one, way) for one in taken for way in carriers(ExplicitVRLittleEndian)]
+    for batch in _batches((_describe(path, alternatives) for path in paths), beside):
+        yield from _send_batch(batch, beside, peer, calling_ae, timeouts or Timeouts())
 
 
 def _describe(path: Path, alternatives: Alternatives) -> _Object | Sent:
@@ -178,15 +183,17 @@ def _guess(header: Dataset) -> str:
     return str(ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian)
 
 
-def _batches(items: Iterable[_Object | Sent]) -> Iterator[list[_Object | Sent]]:
-    """Runs of files that fit one association's presentation contexts."""
+def _batches(
+    items: Iterable[_Object | Sent], beside: Sequence[Context]
+) -> Iterator[list[_Object | Sent]]:
+    """Runs of files that fit one association's presentation contexts, with those ``beside``."""
     batch: list[_Object | Sent] = []
-    contexts: set[Context] = set()
+    contexts = set(beside)
     for item in items:
         needed = set(_offered(item)) if isinstance(item, _Object) else set()
         if len(contexts | needed) > MOST_CONTEXTS:
             yield batch
-            batch, contexts = [], set()
+            batch, contexts = [], set(beside)
         batch.append(item)
         contexts |= needed
     if batch:
@@ -219,10 +226,15 @@ def _instead(association: Requestor, item: _Object) -> str:
 
 
 def _send_batch(
-    batch: list[_Object | Sent], peer: Peer, calling_ae: str, timeouts: Timeouts
+    batch: list[_Object | Sent],
+    beside: Sequence[Context],
+    peer: Peer,
+    calling_ae: str,
+    timeouts: Timeouts,
 ) -> Iterator[Sent]:
     objects = [item for item in batch if isinstance(item, _Object)]
-    contexts = list(dict.fromkeys(context for item in objects for context in _offered(item)))
+    offered = [context for item in objects for context in _offered(item)]
+    contexts = list(dict.fromkeys([*offered, *beside]))
     association: Requestor | None = None
     lost = ""
     try:

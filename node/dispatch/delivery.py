@@ -1,4 +1,4 @@
-"""Deliveries: one thread per destination sends what is due, heatmaps first, report last.
+"""Deliveries: one thread per destination sends what is due, heatmaps first, then the report.
 
 They run beside the dispatcher and not as Celery tasks: a slow PACS must not occupy a worker
 with a GPU, nor may one destination hold up another.
@@ -25,7 +25,7 @@ from node.errors import StorageError, TrackingError
 from node.identity import series_uid
 from node.settings import Destination, Settings
 from node.storage import InstanceStore
-from node.tracking import Database, Delivery, deliveries
+from node.tracking import REJECTION_NOTE, Database, Delivery, deliveries
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,11 @@ MAX_FAILURES = 24
 hangs looks the same, and an hour of that must lose nothing."""
 
 _PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.11: also what some PACS answer to what they never take
+
+NOTE_IS_THERE = 0xA770
+NOTE_REFUSED = range(0xA771, 0xA780)
+"""What dcm4chee-arc (its StoreService) answers to a rejection note that it has, or does not act on,
+as where it lacks one of the objects named; by PS3.4 Table B.2-1 it would be out of resources."""
 
 
 class Deliverer:
@@ -78,6 +83,8 @@ class Deliverer:
         for index, sent in enumerate(self._outcomes(due)):
             if not sent.out_of_reach:
                 self._outages = 0
+            if due[index].kind == REJECTION_NOTE:
+                sent = _of_a_note(sent)
             outcome = self._fall_back(due[index], sent) if sent.refused_classes else sent
             if outcome is None:
                 continue  # the older form is due by itself
@@ -129,6 +136,7 @@ class Deliverer:
             calling_ae=self._calling_ae,
             timeouts=Timeouts.all(timeout),
             alternatives=OLDER,
+            taken=self._dialect.storage_taken(),
         )
 
     def _record(self, delivery: Delivery, outcome: Sent) -> bool:
@@ -161,14 +169,9 @@ class Deliverer:
     def _refused(self, delivery: Delivery, outcome: Sent) -> None:
         """The destination never takes such an object: what tells the same goes instead."""
         others = INSTEAD.get(delivery.kind, ())
-        instead = deliveries.refused(self._db, delivery, outcome.error, others)
-        log.warning(
-            "%s of study %s: %s; %s",
-            delivery.kind,
-            delivery.study_instance_uid,
-            outcome.error,
-            f"the {instead} goes instead" if instead else "nothing else tells the same",
-        )
+        said = deliveries.refused(self._db, delivery, outcome.error, others)
+        if said:
+            log.warning("%s of study %s: %s", delivery.kind, delivery.study_instance_uid, said)
 
     def _fall_back(self, delivery: Delivery, outcome: Sent) -> Sent | None:
         """Make the older form that a destination takes of an object whose class it refuses.
@@ -228,6 +231,16 @@ class Deliverer:
                 outcome.status,
                 own_failure=own_failure and index == 0,
             )
+
+
+def _of_a_note(sent: Sent) -> Sent:
+    """The outcome of a rejection note, for which some statuses mean another thing."""
+    if sent.status == NOTE_IS_THERE:
+        return replace(sent, accepted=True, error="", retryable=False)
+    if sent.status in NOTE_REFUSED:
+        why = f"{sent.error}; the earlier versions stay in sight there: put them away by hand"
+        return replace(sent, error=why, retryable=False)
+    return sent
 
 
 def _may_succeed_later(outcome: Sent, failures: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from node.association.contexts import is_storage
 from node.tracking import Database, dialects, utcnow
 
 REMEMBERED = timedelta(days=1)
@@ -39,6 +40,13 @@ class Dialect:
             one.sop_class_uid
             for one in dialects.known(self._db, self._destination)
             if not one.taken and one.learned_at > since
+        )
+
+    def storage_taken(self) -> tuple[str, ...]:
+        """The SOP Class UIDs of objects that it has taken, however long ago."""
+        known = dialects.known(self._db, self._destination)
+        return tuple(
+            one.sop_class_uid for one in known if one.taken and is_storage(one.sop_class_uid)
         )
 
     def learn(self, sop_class_uid: str, *, taken: bool) -> None:

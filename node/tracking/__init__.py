@@ -16,6 +16,7 @@ from node.tracking import (
 )
 from node.tracking.database import Database, utcnow
 from node.tracking.records import (
+    REJECTION_NOTE,
     AuditEntry,
     Claim,
     ClinicalFactor,
@@ -33,6 +34,7 @@ from node.tracking.records import (
 )
 
 __all__ = [
+    "REJECTION_NOTE",
     "AuditEntry",
     "Claim",
     "ClinicalFactor",

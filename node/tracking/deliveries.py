@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from node.errors import NotFound
 from node.tracking.database import Database, utcnow
 from node.tracking.dialects import forget
-from node.tracking.records import Delivery
+from node.tracking.records import REJECTION_NOTE, Delivery
 from node.tracking.schema import deliveries, results, studies
 
 _FORM = {
@@ -43,21 +43,23 @@ def claim_set(
     """Take the due result set of one run for one destination, in order: heatmaps, then report.
 
     Urgent sets first, then the oldest; a study's set waits for those of its versions before, and
-    what is due of a set for what stands before it in the set and is not. The
-    lease keeps a second dispatcher away; it is given up by ``sent``, ``failed`` or ``postponed``.
-    Empty when nothing is due.
+    what is due of a set for what stands before it in the set and is not. A rejection note comes by
+    itself when the rest of its set has ended, whatever went in whose stead; nothing waits for it.
+    The lease keeps a second dispatcher away; it is given up by ``sent``, ``failed`` or
+    ``postponed``. Empty when nothing is due.
     """
     at = now or utcnow()
     waiting, before = deliveries.alias("waiting"), results.alias("before")
-    earlier_in_set = sa.and_(
+    earlier_in_set = sa.and_(before.c.position < results.c.position, ~_is_due(waiting, at))
+    in_set = sa.and_(
         before.c.result_key == results.c.result_key,
-        before.c.position < results.c.position,
-        ~_is_due(waiting, at),
+        sa.or_(earlier_in_set, results.c.kind == REJECTION_NOTE),
     )
     held_up = (
         sa.exists()
         .where(waiting.c.result_id == before.c.id, before.c.study_id == results.c.study_id)
-        .where(sa.or_(before.c.version < results.c.version, earlier_in_set))
+        .where(sa.or_(before.c.version < results.c.version, in_set))
+        .where(before.c.kind != REJECTION_NOTE)
         .where(waiting.c.destination == destination, waiting.c.state == "pending")
     )
     due = sa.and_(
@@ -140,29 +142,27 @@ def refused(db: Database, delivery: Delivery, error: str, instead: Sequence[str]
     """The destination takes no object of this class, in no older form either.
 
     instead : kinds of result that tell the same, best first. Of the same set, the first that the
-    destination has not refused is due, whether it is among the kinds of that destination or not:
-    which that is, '' where there is none. The delivery's error says it too.
+    destination has not refused is due, whether it is among the kinds of that destination or not.
+    The delivery's error, which says that too; '' where another sender was faster.
     """
     with db.writing() as connection:
         ended = connection.execute(
             sa.update(deliveries)
             .where(deliveries.c.id == delivery.id, deliveries.c.state == "pending")
-            .values(state="refused", last_status=None, last_error=error, lease_until=None)
+            .values(state="refused", last_status=None, lease_until=None)
         )
         if ended.rowcount == 0:
             return ""
         kind = _send_instead(connection, delivery, instead)
-        what = f"the {kind} goes instead" if kind else "nothing else tells the same"
+        said = f"{error}; {f'the {kind} goes instead' if kind else 'nothing else tells the same'}"
         connection.execute(
-            sa.update(deliveries)
-            .where(deliveries.c.id == delivery.id)
-            .values(last_error=f"{error}; {what}")
+            sa.update(deliveries).where(deliveries.c.id == delivery.id).values(last_error=said)
         )
-        return kind
+        return said
 
 
 def _send_instead(connection: sa.Connection, delivery: Delivery, instead: Sequence[str]) -> str:
-    """Within a transaction: the kind of ``refused``, due."""
+    """Within a transaction: of these kinds the one that is due now; '' where there is none."""
     set_of, urgent = connection.execute(
         sa.select(results.c.result_key, deliveries.c.urgent)
         .select_from(deliveries.join(results))

@@ -134,6 +134,10 @@ class Claim:
     clinical: tuple[ClinicalFactor, ...]
 
 
+REJECTION_NOTE = "rejection"
+"""The kind of result that puts away earlier versions."""
+
+
 @dataclass(frozen=True)
 class NewResult:
     """A result object that lies in storage and waits to be recorded. ``sha256``: of its file."""

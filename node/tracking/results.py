@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from node.tracking.database import Database, utcnow
 from node.tracking.patients import disagreement, lock
-from node.tracking.records import Claim, NewResult, Result
+from node.tracking.records import REJECTION_NOTE, Claim, NewResult, Result
 from node.tracking.runs import held_by
 from node.tracking.schema import deliveries, results, runs, studies
 
@@ -70,7 +70,7 @@ def lineage(db: Database, study_id: int, result_key: str) -> Lineage:
     replaced = tuple(
         (row.series_instance_uid, row.sop_class_uid, row.sop_instance_uid)
         for row in rows
-        if row.kind != "rejection" and row.version < version
+        if row.kind != REJECTION_NOTE and row.version < version
     )
     return Lineage(key, version, before, exists, replaced)
 

@@ -40,19 +40,20 @@ def test_a_refused_class_is_listed_by_name_and_is_no_fault(filled: Filled) -> No
     with database(node) as db:
         deliveries.retry(db)
         *_, report = deliveries.claim_set(db, "pacs", lease_seconds=30)
-        said = "pacs takes no reports"
-        assert deliveries.refused(db, report, said, ("summary", "heatmap")) == "heatmap"
+        said = "pacs takes no reports; the heatmap goes instead"
+        refused = deliveries.refused(db, report, "pacs takes no reports", ("summary", "heatmap"))
+        assert refused == said
         dialects.learn(db, "pacs", SegmentationStorage, False)
         dialects.learn(db, "pacs", Comprehensive3DSRStorage, True)
     text = node("deliveries", "list", "--state", "refused").out
-    assert f"{report.id} to pacs: {said}; the heatmap goes instead" in text
+    assert f"{report.id} to pacs: {said}" in text
     (shown,) = node("deliveries", "list", "--state", "refused", "--json").json
-    assert shown["last_error"] == f"{said}; the heatmap goes instead"
+    assert shown["last_error"] == said
     assert "pacs does not take Segmentation" in text
     assert "Comprehensive 3D SR, as it said" not in text
     found = list(records.deliveries(settings.load(node.config)))
     assert any("does not take Segmentation" in one.text for one in found)
-    refusal = f"pacs refused the report: {said}; the heatmap goes instead"
+    refusal = f"pacs refused the report: {said}"
     assert refusal in [one.text for one in found]
     assert not any("failed, last to" in one.text for one in found)
 

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
+    SegmentationStorage,
+    generate_uid,
+)
 
 from node.storage import InstanceStore
 from node.tracking import Claim, Database, NewResult, results, runs, studies
@@ -34,7 +39,13 @@ def claimed_run(db: Database, *, lease_seconds: float = 600) -> Claim:
     return claim
 
 
-_CLASSES = {"heatmap": SC, "segmentation": SegmentationStorage, "summary": SC, "report": SR}
+_CLASSES = {
+    "heatmap": SC,
+    "segmentation": SegmentationStorage,
+    "summary": SC,
+    "report": SR,
+    "rejection": KeyObjectSelectionDocumentStorage,
+}
 
 
 def waiting_set(

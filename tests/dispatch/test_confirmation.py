@@ -23,9 +23,9 @@ from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, confirmations, deliveries, dialects, schema
 from tests.association.receiving import Node, receiver
 from tests.dispatch.sets import waiting_set
-from tests.dispatch.test_delivery import listens, of, states
+from tests.dispatch.test_delivery import of, states
 from tests.orthanc import Orthanc, orthanc
-from tests.peers import free_port, require
+from tests.peers import free_port, listens, require
 from tests.scp import scp
 
 NO_SUCH_INSTANCE, RESOURCE_LIMITATION = 0x0112, 0x0213

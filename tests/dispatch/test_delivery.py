@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +15,9 @@ from node.dispatch.older_form import form_uid
 from node.settings import Destination, Settings
 from node.tracking import Database, Delivery, deliveries
 from node.tracking.database import utcnow
+from tests.dcmrecv import dcmrecv
 from tests.dispatch.sets import waiting_set
-from tests.peers import free_port, require
+from tests.peers import free_port
 from tests.scp import ABORT, CAPTURES, REPORTS, Scp, at_first, scp
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE, CANNOT_UNDERSTAND = 0xA700, 0x0110, 0xC000
@@ -161,7 +158,7 @@ def test_a_pacs_that_rejects_what_it_takes_nothing_of_holds_nothing_up(
 ) -> None:
     """DCMTK's dcmrecv: an association of which it accepts no context is rejected for good."""
     first = waiting_set(db, tmp_path)
-    with rejecting(tmp_path, "SecondaryCaptureImageStorage", *filter(None, [taken])) as port:
+    with dcmrecv(tmp_path, "SecondaryCaptureImageStorage", *filter(None, [taken])) as port:
         deliver_all(db, tmp_path, port)
         assert states(db, first[:2]) == ["sent"] * 2
         (report,) = [one for one in deliveries.list_deliveries(db) if one.kind == "report"]
@@ -175,43 +172,12 @@ def test_a_pacs_that_rejects_what_it_takes_nothing_of_holds_nothing_up(
 
 
 def test_a_rejection_before_anything_is_known_is_no_refusal(db: Database, tmp_path: Path) -> None:
-    """It may be for another reason, so the report waits for another try, by itself."""
+    """One that takes no C-ECHO may have any reason, so the report waits for another try, alone."""
     alone = waiting_set(db, tmp_path, captures=0)
-    with rejecting(tmp_path, "SecondaryCaptureImageStorage") as port:
+    with dcmrecv(tmp_path, "SecondaryCaptureImageStorage") as port:
         deliver_all(db, tmp_path, port)
     assert states(db, alone) == ["pending"]
     assert of(db, alone)[0].failures == 1
-
-
-@contextmanager
-def rejecting(folder: Path, *classes: str) -> Iterator[int]:
-    """The port of a dcmrecv that takes these classes only."""
-    require("dcmtk")
-    contexts = "".join(f"PresentationContext{n} = {c}\\S\n" for n, c in enumerate(classes, 1))
-    (folder / "dcmrecv.cfg").write_text(
-        "[[TransferSyntaxes]]\n[S]\nTransferSyntax1 = LocalEndianExplicit\n"
-        f"[[PresentationContexts]]\n[C]\n{contexts}"
-        "[[Profiles]]\n[Default]\nPresentationContexts = C\n"
-    )
-    port = free_port()
-    command = ["dcmrecv", "-od", folder, "-xf", folder / "dcmrecv.cfg", "Default", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while not listens(port):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def listens(port: int) -> bool:
-    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
 
 
 def test_a_damaged_report_is_given_up_and_stops_nobody(db: Database, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 STUDY = "1.2.826.0.1.1"
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SC = "1.2.840.10008.5.1.4.1.1.7"
+KO = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
 def at(seconds: float) -> datetime:
@@ -68,21 +69,32 @@ def claim(db: Database, run_id: int, seconds: float, worker: str = "w1") -> Clai
 
 
 def finish(
-    db: Database, claimed: Claim, key: str = "k1", version: int = 1, seconds: float = 20
+    db: Database,
+    claimed: Claim,
+    key: str = "k1",
+    version: int = 1,
+    seconds: float = 20,
+    *,
+    note: bool = False,
 ) -> bool:
-    """End a run with one heatmap and one report for the destinations 'pacs' and 'archive'."""
+    """End a run with one heatmap and one report for the destinations 'pacs' and 'archive'.
+
+    note : the first of them gets a rejection note too.
+    """
     uid = f"{claimed.study_instance_uid}.9.{version}"
     objects = [
         NewResult("heatmap", SC, f"{uid}.1", f"{uid}.1.1", f"results/{uid}.1.1.dcm", 10),
         NewResult("report", SR, f"{uid}.2", f"{uid}.2.1", f"results/{uid}.2.1.dcm", 20),
     ]
+    if note:
+        objects += [NewResult("rejection", KO, f"{uid}.3", f"{uid}.3.1", f"results/{uid}.dcm", 30)]
     return results.finish(
         db,
         claimed,
         result_key=key,
         version=version,
         objects=objects,
-        destinations={"pacs": ("heatmap", "report"), "archive": ("report",)},
+        destinations={"pacs": ("heatmap", "report", "rejection"), "archive": ("report",)},
         snapshot={"frames": []},
         timings={"lesion": 1.5},
         now=at(seconds),
@@ -95,4 +107,13 @@ def finished_run(db: Database) -> Claim:
     claimed = claim(db, run_id, 12)
     assert claimed is not None
     assert finish(db, claimed)
+    return claimed
+
+
+def reprocessed(db: Database, seconds: float = 30) -> Claim:
+    """Another run of ``STUDY``, which a worker holds."""
+    run_id = studies.reprocess(db, STUDY, at(seconds))
+    publish(db, seconds + 1)
+    claimed = claim(db, run_id, seconds + 1)
+    assert claimed is not None
     return claimed

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from node.errors import NotFound
-from node.tracking import Database, Delivery, deliveries, studies
-from tests.tracking.arrivals import STUDY, at, claim, finish, finished_run, publish
+from node.tracking import Database, Delivery, deliveries
+from tests.tracking.arrivals import at, finish, finished_run, reprocessed
 
 
 def _claim(db: Database, seconds: float, destination: str = "pacs") -> tuple[Delivery, ...]:
@@ -58,18 +58,34 @@ def test_a_version_waits_for_the_versions_before_it_on_the_same_way(db: Database
     finished_run(db)
     for delivery in _claim(db, 20):
         deliveries.postponed(db, delivery.id, "connection refused", 100, now=at(20))
-    run_id = studies.reprocess(db, STUDY, at(30))
-    publish(db, 31)
-    claimed = claim(db, run_id, 31)
-    assert claimed is not None
+    claimed = reprocessed(db, 30)
     assert finish(db, claimed, "k2", 2, seconds=40)
     assert _claim(db, 50) == ()
     first = _claim(db, 121)
     assert len({one.run_id for one in first}) == 1
-    assert first[0].run_id != run_id
+    assert first[0].run_id != claimed.run_id
     for delivery in first:
         deliveries.sent(db, delivery.id, 0)
-    assert {one.run_id for one in _claim(db, 122)} == {run_id}
+    assert {one.run_id for one in _claim(db, 122)} == {claimed.run_id}
+
+
+def test_a_version_waits_for_no_rejection_note_which_waits_for_all_before_it(db: Database) -> None:
+    finished_run(db)
+    first = _claim(db, 20)
+    assert finish(db, reprocessed(db, 30), "k2", 2, seconds=40, note=True)
+    for delivery in first:
+        deliveries.postponed(db, delivery.id, "connection refused", 100, now=at(20))
+    assert _claim(db, 50) == ()
+    for kinds in (["heatmap", "report"], ["heatmap", "report"], ["rejection"]):
+        taken = _claim(db, 130)
+        assert [one.kind for one in taken] == kinds
+        for delivery in taken:
+            if delivery.kind == "rejection":
+                deliveries.postponed(db, delivery.id, "connection refused", 100, now=at(130))
+            else:
+                deliveries.sent(db, delivery.id, 0)
+    assert finish(db, reprocessed(db, 140), "k3", 3, seconds=150, note=True)
+    assert [(one.kind, one.run_id) for one in _claim(db, 160)] == [("heatmap", 3), ("report", 3)]
 
 
 def test_what_failed_and_is_retried_is_counted_anew(db: Database) -> None:

@@ -1,21 +1,11 @@
 """Result sets: whole, once per key, with versions and predecessors."""
 
-from node.tracking import Claim, Database, NewResult, deliveries, results, runs, studies
-from tests.tracking.arrivals import SR, STUDY, at, claim, finish, finished_run, publish
-
-KO = "1.2.840.10008.5.1.4.1.1.88.59"
+from node.tracking import Database, NewResult, deliveries, results, runs
+from tests.tracking.arrivals import KO, SR, STUDY, at, finish, finished_run, reprocessed
 
 
 def _reprocess(db: Database, key: str, version: int) -> None:
-    assert finish(db, _reprocessed(db), key, version)
-
-
-def _reprocessed(db: Database) -> Claim:
-    run_id = studies.reprocess(db, STUDY, at(30))
-    publish(db, 31)
-    claimed = claim(db, run_id, 31)
-    assert claimed is not None
-    return claimed
+    assert finish(db, reprocessed(db), key, version)
 
 
 def _named(db: Database, version: int) -> tuple[tuple[str, str, str], ...]:
@@ -55,7 +45,7 @@ def test_a_kind_that_is_asked_for_later_goes_with_the_next_run_of_the_same_key(
     for _ in range(2):
         assert results.finish(
             db,
-            _reprocessed(db),
+            reprocessed(db),
             result_key="k1",
             version=1,
             objects=(),
@@ -110,7 +100,7 @@ def test_what_was_made_before_another_set_is_made_again_under_a_key_of_its_own(
 def test_a_rejection_note_is_never_rejected(db: Database) -> None:
     """That would take back what it says."""
     study_id = finished_run(db).study_id
-    claimed = _reprocessed(db)
+    claimed = reprocessed(db)
     note = NewResult("rejection", KO, "1.9", "1.9.1", "results/1.9.1.dcm", 10)
     assert results.finish(
         db,

@@ -204,7 +204,8 @@ def test_letters_of_the_language_are_kept_and_the_patient_is_the_same(
 ) -> None:
     image = dict([next(iter(study.items()))])
     with speaking(language):
-        report = _build(_read(image, settings), image, settings)[-1].dataset
+        results = _build(_read(image, settings), image, settings)
+    (report,) = (one.dataset for one in results if one.kind == "report")
     assert report.SpecificCharacterSet == "ISO_IR 192"
     assert report.PatientName == "Müller^Jörg"
     assert report.SeriesDescription == "«AI liver ultrasound report», «not reviewed» «(version 2)»"

@@ -39,7 +39,7 @@ PACS = Destination(
 )
 REPORTS_ONLY = PACS.model_copy(update={"name": "archive", "kinds": ("report",)})
 FIRST = ("presentation", "summary", "document", "key-objects", "report")
-LATER = (*FIRST[:-1], "rejection", "report")
+LATER = (*FIRST, "rejection")
 """What follows heatmaps and segmentations in a first version, and in one that replaces another."""
 
 

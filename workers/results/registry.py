@@ -1,8 +1,8 @@
 """The kinds of result. A new kind is one new file and one line here.
 
 Every run makes them all, so that a key stands for one set; a destination gets those that its
-``kinds`` name. The order is the order of delivery: the report comes last, so that whoever has the
-report has everything that it speaks of.
+``kinds`` name. The order is the order of delivery: the report comes after all that it speaks of, so
+that whoever has the report has that too; only then is put away what this version replaces.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ BUILDERS: dict[str, Builder] = {
     "summary": summary.build,
     "document": document.build,
     "key-objects": key_objects.build,
-    "rejection": rejection.build,
     "report": report.build,
+    "rejection": rejection.build,
 }
 
 

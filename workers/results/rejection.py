@@ -1,7 +1,8 @@
 """The rejection note: a PACS after IHE's IOCM profile puts away what this version replaces.
 
 No destination gets it unless its ``kinds`` name it: a PACS that does not know the profile files it
-as one more key object selection, and one that does may hide what somebody has reported on.
+as one more key object selection, and one that does may hide what somebody has reported on. It goes
+last, and nothing waits for it (``node.tracking.deliveries``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def build(context: ResultContext, inputs: ResultInputs) -> Iterator[ResultObject
     faults of images and apparatus only, and the description says it instead.
 
     An object is named by the UID that it was made under. A report that a destination took in an
-    older class has another one there, which is not named: that report stays in sight.
+    older class has another one there, which is not named: that report stays in sight. Objects that
+    a destination never got are named all the same, for it is one document for all destinations: of
+    a PACS that does not act on it for that reason, the delivery fails and says so.
     """
     if not context.replaced:
         return

@@ -28,7 +28,7 @@ from node.association.store_service import OBSTACLES
 from node.association.upper_layer import LARGEST_VALUE
 from node.cli.statement.markdown import code
 from node.dispatch.confirmation import MAX_TRIES
-from node.dispatch.delivery import MAX_FAILURES
+from node.dispatch.delivery import MAX_FAILURES, NOTE_IS_THERE, NOTE_REFUSED
 from node.dispatch.dialect import REMEMBERED
 from node.settings import Caller, Destination, Receiver
 
@@ -89,11 +89,7 @@ def statuses() -> Iterator[Row]:
 def answers() -> Iterator[Row]:
     """What a peer's C-STORE status leads to."""
     for one in ANSWERS:
-        first, last = one.statuses[0], one.statuses[-1]
-        if isinstance(one.statuses, range):
-            named = f"{code(f'{first:04X}')} to {code(f'{last:04X}')}"
-        else:
-            named = ", ".join(code(f"{status:04X}") for status in one.statuses)
+        named = _named(one.statuses)
         if one.accepted:
             then = "delivered"
         elif one.retryable:
@@ -103,7 +99,14 @@ def answers() -> Iterator[Row]:
         if one.refused_class:
             then = "the next class that can hold it is sent; without one, not tried again"
         yield named, one.meaning, then
+    yield _named((NOTE_IS_THERE,)), "of a rejection note: it is there already", "delivered"
+    yield _named(NOTE_REFUSED), "of a rejection note: not acted on", "not tried again"
     yield "any other", "refused", "not tried again"
+
+
+def _named(statuses: Sequence[int]) -> str:
+    named = [code(f"{status:04X}") for status in statuses]
+    return f"{named[0]} to {named[-1]}" if isinstance(statuses, range) else ", ".join(named)
 
 
 def syntaxes(stored: str) -> str:

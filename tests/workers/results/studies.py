@@ -395,4 +395,5 @@ def report_of(
 ) -> ResultObject:
     """The report alone."""
     black = np.zeros((240, 320, 3), np.uint8)
-    return list(build(context, replace(findings, heatmaps=()), headers, lambda _: black))[-1]
+    results = build(context, replace(findings, heatmaps=()), headers, lambda _: black)
+    return next(one for one in results if one.kind == "report")

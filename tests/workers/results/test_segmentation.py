@@ -42,7 +42,8 @@ def made(
     findings = prompted_of(frame_of(header, number), (pixels.shape[0], pixels.shape[1]))
     results = list(build(context, findings, by_uid(header), lambda _: pixels))
     (segmentation,) = segmentations_of(results)
-    return findings, segmentation, results[-1]
+    (report,) = (one for one in results if one.kind == "report")
+    return findings, segmentation, report
 
 
 def of_file(

@@ -12,7 +12,7 @@ from models.training.fan_liver.fit import Recipe
 from models.training.fan_liver.samples import Samples, outlined
 from models.training.options import Options
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 LIMITS = """\
 Proposes where to look; whether there is a lesion, the detector says. Trained on images of which \

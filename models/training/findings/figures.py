@@ -40,14 +40,12 @@ class Read:
 
     def without_a_look(self, suspected: bool) -> "Read":
         """As image size and fan geometry would read it: where they suspect a lesion, the mean shape
-        of masses is drawn."""
-        shape = self.map_alone
-        return replace(
-            self,
-            dice=shape.rivals.get("mass", math.nan) if suspected else 0.0 * self.dice,
-            recalled=tuple(suspected and hit for hit in shape.shape_recalled or self.recalled),
-            findings=int(suspected),
-        )
+        of masses is drawn, which is nowhere if the other folds have none."""
+        dice, recalled = 0.0 * self.dice, (False,) * len(self.recalled)
+        if suspected:
+            dice = self.map_alone.rivals.get("mass", dice)
+            recalled = self.map_alone.shape_recalled or recalled
+        return replace(self, dice=dice, recalled=recalled, findings=int(suspected))
 
 
 VOICES: Mapping[str, tuple[str, ...]] = {

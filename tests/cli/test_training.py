@@ -352,7 +352,7 @@ def test_images_that_break_off_are_named_before_anything_runs(
     assert toy.calls == []
 
 
-def test_age_and_sex_are_those_of_the_dicom_file_unless_the_manifest_says_them(
+def test_age_sex_and_spacing_are_those_of_the_dicom_file_unless_the_manifest_says_them(
     node: Node, toy: types.ModuleType, tmp_path: Path
 ) -> None:
     Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
@@ -360,24 +360,12 @@ def test_age_and_sex_are_those_of_the_dicom_file_unless_the_manifest_says_them(
     dataset = pydicom.dcmread(tmp_path / "a.dcm")
     dataset.PatientAge, dataset.PatientSex = "063Y", "F"
     dataset.save_as(tmp_path / "a.dcm")
-    (tmp_path / "m.csv").write_text("id,image,lesion,age\na,a.dcm,1,\nb,a.dcm,1,40\nc,a.png,1,\n")
-    answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
-    assert answer.status == 0, answer.err
-    ((_, cases, _),) = toy.calls
-    assert [case.clinical for case in cases] == [{"age": 63, "sex": 0}, {"age": 40, "sex": 0}, {}]
-
-
-def test_the_spacing_is_that_of_the_dicom_file_unless_the_manifest_says_it(
-    node: Node, toy: types.ModuleType, tmp_path: Path
-) -> None:
-    """Sizes in cm, and strata by size, for who has DICOM files and no column for it."""
-    Image.new("L", (300, 200), 90).save(tmp_path / "a.png")
-    Study().wrap(tmp_path / "a.png", tmp_path / "a.dcm", mm_per_pixel=0.3)
-    rows = "id,image,lesion,spacing\na,a.dcm,1,\nb,a.dcm,1,0.5\nc,a.png,1,\n"
+    rows = "id,image,lesion,age,spacing\na,a.dcm,1,,\nb,a.dcm,1,40,0.5\nc,a.png,1,,\n"
     (tmp_path / "m.csv").write_text(rows)
     answer = node("models", "evaluate", "lesion-attention", "--data", str(tmp_path / "m.csv"))
     assert answer.status == 0, answer.err
     ((_, cases, _),) = toy.calls
+    assert [case.clinical for case in cases] == [{"age": 63, "sex": 0}, {"age": 40, "sex": 0}, {}]
     assert [case.spacing for case in cases] == [pytest.approx(0.3), 0.5, None]
 
 

@@ -96,7 +96,9 @@ class Scp:
             event.assoc.acse.send_reject(1, 1, 1)  # for good, without a reason
         else:
             event.assoc.acse.send_abort(2)
-        event.assoc.kill()  # waits until that is sent
+        event.assoc.kill()  # waits until that is sent, and may leave the socket to the collector
+        if event.assoc.dul.socket is not None:
+            event.assoc.dul.socket.close()
 
     def _store(self, event: evt.Event) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers import free_port, listens, require
+from tests.peers import dcmtk, free_port, listens
 
 
 @contextmanager
 def dcmrecv(folder: Path, *classes: str) -> Iterator[int]:
     """The port of one that takes these classes only, by the names that DCMTK has for them."""
-    require("dcmtk")
     contexts = "".join(f"PresentationContext{n} = {c}\\S\n" for n, c in enumerate(classes, 1))
     (folder / "dcmrecv.cfg").write_text(
         "[[TransferSyntaxes]]\n[S]\nTransferSyntax1 = LocalEndianExplicit\n"
@@ -23,7 +22,7 @@ def dcmrecv(folder: Path, *classes: str) -> Iterator[int]:
         "[[Profiles]]\n[Default]\nPresentationContexts = C\n"
     )
     port = free_port()
-    command = ["dcmrecv", "-od", folder, "-xf", folder / "dcmrecv.cfg", "Default", str(port)]
+    command = [dcmtk("dcmrecv"), "-od", folder, "-xf", folder / "dcmrecv.cfg", "Default", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20

@@ -44,6 +44,20 @@ def _file(path: str) -> str | None:
     return path if Path(path).is_file() else None
 
 
+def _binary(program: str) -> str | None:
+    """The first in PATH that is no script: pynetdicom has some of DCMTK's names, and other options,
+    and comes first in an activated environment."""
+    for folder in os.get_exec_path():
+        if (found := shutil.which(program, path=folder)) and not _is_script(Path(found)):
+            return found
+    return None
+
+
+def _is_script(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(2) == b"#!"
+
+
 _FINDERS: dict[str, Callable[[], str | None]] = {
     "postgres": lambda: _answers(POSTGRES),
     "redis": lambda: _answers(REDIS),
@@ -51,7 +65,7 @@ _FINDERS: dict[str, Callable[[], str | None]] = {
     "orthanc": lambda: shutil.which("Orthanc"),
     "orthanc-dicomweb": lambda: _file("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
     "openssl": lambda: shutil.which("openssl"),
-    "dcmtk": lambda: shutil.which("storescu"),
+    "dcmtk": lambda: _binary("storescu"),
     "shared": _shared,
     "ohif": _ohif,
     "chromium": lambda: shutil.which("chromium"),
@@ -66,6 +80,12 @@ def require(peer: str) -> str:
     if peer in os.environ.get("HEPANODE_TEST_REQUIRE", "").split(","):
         pytest.fail(f"{message}, and HEPANODE_TEST_REQUIRE names it")
     pytest.skip(message)
+
+
+def dcmtk(program: str) -> str:
+    """A program of DCMTK."""
+    require("dcmtk")
+    return _binary(program) or pytest.fail(f"DCMTK is here without {program}")
 
 
 def shared() -> Path:

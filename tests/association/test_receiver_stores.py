@@ -19,7 +19,7 @@ from pynetdicom.dsutils import split_dataset
 from node.association.sender import send
 from node.identity import MANUFACTURER, MODEL_NAME
 from tests.association.receiving import Node, image, write
-from tests.peers import require
+from tests.peers import dcmtk
 
 # every transfer syntax that pydicom and pydicom-data have a whole object of, ultrasound first
 REAL = [
@@ -74,16 +74,15 @@ def test_real_object_is_kept_byte_for_byte_behind_a_valid_meta(
 
 
 def test_dcmtk_storescu_stores_with_its_default_pdus(node: Node, tmp_path: Path) -> None:
-    require("dcmtk")
     files = [write(image(size=512), tmp_path / f"{n}.dcm") for n in range(3)]
     subprocess.run(
-        ["storescu", "-aec", "HEPANODE", "127.0.0.1", str(node.peer.port), *map(str, files)],
+        [dcmtk("storescu"), "-aec", "HEPANODE", "127.0.0.1", str(node.peer.port), *map(str, files)],
         check=True,
     )
     for file in files:
         kept = node.stored(str(dcmread(file).SOPInstanceUID))
         assert dcmread(kept).PixelData == dcmread(file).PixelData
-        assert subprocess.run(["dcmftest", str(kept)], capture_output=True).returncode == 0
+        assert subprocess.run([dcmtk("dcmftest"), str(kept)], capture_output=True).returncode == 0
 
 
 def test_private_class_in_private_syntax_is_stored(node: Node, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ import psutil
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
-from tests.peers import free_port, require
+from tests.peers import dcmtk, free_port, require
 
 SYNTAX = str(ExplicitVRLittleEndian)
 
@@ -115,7 +115,7 @@ def orthanc(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def storescp(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = ["storescp", "--fork", "-pdu", "131072", "-aet", "BENCH", "-od", str(folder)]
+    command = [dcmtk("storescp"), "--fork", "-pdu", "131072", "-aet", "BENCH", "-od", str(folder)]
     with _running([*command, str(port)], port) as process:
         yield process
 
@@ -149,7 +149,7 @@ def _running(
     try:
         deadline = time.monotonic() + 30
         while subprocess.run(
-            ["echoscu", "-aec", "BENCH", "127.0.0.1", str(port)], stderr=subprocess.DEVNULL
+            [dcmtk("echoscu"), "-aec", "BENCH", "127.0.0.1", str(port)], stderr=subprocess.DEVNULL
         ).returncode:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command[0]} does not answer")
@@ -187,7 +187,7 @@ def measure(name: str, images: list[Path], associations: int) -> Measured:
             cpu, start = _cpu_seconds(root), time.perf_counter()
             senders = [
                 subprocess.Popen(
-                    ["storescu", "-pdu", "131072", "-aec", "BENCH", "127.0.0.1", str(port)]
+                    [dcmtk("storescu"), "-pdu", "131072", "-aec", "BENCH", "127.0.0.1", str(port)]
                     + [str(path) for path in images[part::associations]],
                     stdout=subprocess.DEVNULL,
                 )

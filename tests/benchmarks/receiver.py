@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks.ingest import hepanode, write_images
-from tests.peers import free_port, require
+from tests.peers import dcmtk, free_port, require
 
 _PEER = """
 import sys
@@ -83,8 +83,9 @@ def memory(folder: Path, count: int) -> None:
         for upto in (count // 50, count // 5, count // 2, count):
             each = (upto - sent) // _ASSOCIATIONS
             options = f"+II --repeat {each} -pdu 131072 -aec BENCH 127.0.0.1 {port}".split()
+            sender = [dcmtk("storescu"), *options]
             senders = [
-                subprocess.Popen(["storescu", *options, str(image)], stdout=subprocess.DEVNULL)
+                subprocess.Popen([*sender, str(image)], stdout=subprocess.DEVNULL)
                 for image in images
             ]
             statuses = [sender.wait() for sender in senders]

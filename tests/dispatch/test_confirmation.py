@@ -25,7 +25,7 @@ from tests.association.receiving import Node, receiver
 from tests.dispatch.sets import waiting_set
 from tests.dispatch.test_delivery import of, states
 from tests.orthanc import Orthanc, orthanc
-from tests.peers import free_port, listens, require
+from tests.peers import dcmtk, free_port, listens
 from tests.scp import scp
 
 NO_SUCH_INSTANCE, RESOURCE_LIMITATION = 0x0112, 0x0213
@@ -166,7 +166,6 @@ def test_dcmtk_has_no_storage_commitment_and_a_query(db: Database, tmp_path: Pat
 
 @contextmanager
 def dcmqrscp(folder: Path) -> Iterator[int]:
-    require("dcmtk")
     port = free_port()
     (folder / "archive").mkdir()
     (folder / "dcmqrscp.cfg").write_text(
@@ -175,7 +174,7 @@ def dcmqrscp(folder: Path) -> Iterator[int]:
         f"AETable BEGIN\nORTHANC {folder / 'archive'} RW (100, 1gb) ANY\nAETable END\n"
     )
     process = subprocess.Popen(
-        ["dcmqrscp", "-c", folder / "dcmqrscp.cfg"],
+        [dcmtk("dcmqrscp"), "-c", folder / "dcmqrscp.cfg"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

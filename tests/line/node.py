@@ -29,7 +29,7 @@ from node.errors import AssociationError
 from node.settings import ResultKind, Settings
 from node.tracking import Database, Delivery, Result, Run, deliveries, results, runs
 from tests.orthanc import AE_TITLE
-from tests.peers import free_port, require
+from tests.peers import dcmtk, free_port
 
 T = TypeVar("T")
 COMMAND = (sys.executable, "-P", "-m", "node.cli")
@@ -172,14 +172,14 @@ retry_cap = 2
 
     def send(self, *files: Path) -> None:
         """Send as a modality does: DCMTK's storescu, the files in their own transfer syntax."""
-        require("dcmtk")
+        sender = [dcmtk("storescu"), "-R", "-aec", "HEPANODE"]
         by_syntax: dict[str, list[str]] = {}
         for file in files:
             option = _PROPOSE.get(read_file_meta_info(file).TransferSyntaxUID, "-x=")
             by_syntax.setdefault(option, []).append(str(file))
         for option, batch in by_syntax.items():
             done = subprocess.run(
-                ["storescu", "-R", option, "-aec", "HEPANODE", "127.0.0.1", str(self.port), *batch],
+                [*sender, option, "127.0.0.1", str(self.port), *batch],
                 capture_output=True,
                 text=True,
                 timeout=60,

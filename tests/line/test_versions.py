@@ -20,7 +20,7 @@ from tests.line.modality import new_study, store, study_of, uid_of
 from tests.line.node import Node, running
 from tests.line.outcome import assert_pacs_agrees, at_pacs, reports
 from tests.orthanc import Orthanc, orthanc
-from tests.peers import require
+from tests.peers import dcmtk
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -166,7 +166,6 @@ def test_results_that_come_back_are_stored_and_not_read(site: Site, tmp_path: Pa
 def test_versions_are_shown_compared_and_exported_as_the_pacs_has_them(
     site: Site, tmp_path: Path
 ) -> None:
-    require("dcmtk")
     early, late = new_study(tmp_path / "study", images=2)
     study = read(site, [early])
     write_bundles(site.bundles, seed=4, version="0.0.4")
@@ -198,7 +197,7 @@ def test_versions_are_shown_compared_and_exported_as_the_pacs_has_them(
         assert content == (site.node.settings.data / result.path).read_bytes()
         assert dataset == at_pacs(site.pacs, result)
         dumped = subprocess.run(
-            ["dcmdump", str(out / name)], capture_output=True, text=True, check=False
+            [dcmtk("dcmdump"), str(out / name)], capture_output=True, text=True, check=False
         )
         assert (dumped.returncode, dumped.stderr) == (0, "")
         assert str(dataset.PatientName) not in name

@@ -16,7 +16,7 @@ from pynetdicom import AE
 from node.dispatch import stow
 from node.dispatch.dicomweb import Service
 from tests.orthanc import AE_TITLE, dicomweb, orthanc
-from tests.peers import free_port, require
+from tests.peers import dcmtk, free_port
 from tests.workers.results.studies import header_of, pixels_of, whole_set
 from tests.workers.results.tools import write
 from workers.results import BUILDERS, ResultObject, encode
@@ -85,7 +85,6 @@ def test_dicomweb_brings_every_object_as_it_was_made(
 def test_c_move_brings_every_object_as_it_was_made(
     results: list[ResultObject], tmp_path: Path
 ) -> None:
-    require("dcmtk")
     made = {one.sop_instance_uid: dcmread(BytesIO(encode(one))) for one in results}
     port = free_port()
     mover = {"AET": "MOVER", "Host": "127.0.0.1", "Port": port}
@@ -102,7 +101,7 @@ def test_c_move_brings_every_object_as_it_was_made(
         study = f"StudyInstanceUID={results[0].dataset.StudyInstanceUID}"
         keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", study)
         names = ("-aet", "MOVER", "-aec", AE_TITLE, "--port", str(port))
-        command = ("movescu", "-S", *names, "+xe", "-od", moved, *keys)
+        command = (dcmtk("movescu"), "-S", *names, "+xe", "-od", moved, *keys)
         done = subprocess.run(
             (*command, "127.0.0.1", str(pacs.port)), capture_output=True, text=True, timeout=120
         )

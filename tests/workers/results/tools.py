@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
+from tests.peers import dcmtk
 from workers.results import ResultObject, encode
 
 _IODS = (
@@ -51,22 +51,15 @@ def dciodvfy(path: Path) -> list[str]:
 
 def dsrdump(path: Path) -> str:
     """The report as DCMTK prints it; fails when DCMTK cannot read it."""
-    program = shutil.which("dsrdump")
-    if program is None:
-        pytest.skip("DCMTK is not installed")
-    done = subprocess.run(
-        [program, "+Pl", path], capture_output=True, text=True, check=False, errors="replace"
-    )
+    command = [dcmtk("dsrdump"), "+Pl", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def dcmpschk(path: Path) -> str:
     """What DCMTK says of a presentation state, warnings and errors, '' when it has nothing."""
-    program = shutil.which("dcmpschk")
-    if program is None:
-        pytest.skip("DCMTK is not installed")
-    done = subprocess.run([program, path], capture_output=True, text=True, check=False)
+    done = subprocess.run([dcmtk("dcmpschk"), path], capture_output=True, text=True, check=False)
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip(" W:")]
     return "\n".join(line for line in said if not line.startswith(("W: Testing", "W: Test passed")))
 

@@ -25,6 +25,7 @@ class StudyAnswer:
     highest : the largest probability, of ``frame``; bounds : by label, its interval there.
     outlined : findings with a border. attended : those that are only where the detector looked.
     linked : findings of several frames. images_with_findings : of how many images all these are.
+    unfamiliar : frames that are unlike those that the detector learned from.
     """
 
     frames: int
@@ -40,6 +41,7 @@ class StudyAnswer:
     attended: int = 0
     linked: int = 0
     images_with_findings: int = 0
+    unfamiliar: int = 0
 
     @property
     def suspected(self) -> bool:
@@ -73,6 +75,8 @@ class StudyAnswer:
                 of_frames=of_frames,
                 of_images=of_images,
             )
+        if self.untested:
+            yield self.untested
         if self.divided:
             yield f"{self._disagreement()} " + say(
                 "One that reaches the threshold decides for the study, for a sweep shows a lesion "
@@ -102,6 +106,20 @@ class StudyAnswer:
                 "Findings of different images were not merged: images have no position relative to "
                 "each other, so one lesion may stand here more than once."
             )
+
+    @property
+    def untested(self) -> str:
+        """What an answer from frames of another sort is worth; nothing where there are none."""
+        if not self.unfamiliar:
+            return ""
+        return counted(
+            "{unfamiliar} of {n} frame is unlike the images that the detector learned from: what "
+            "its answer is worth there, nobody tested.",
+            "{unfamiliar} of {n} frames are unlike the images that the detector learned from: what "
+            "its answer is worth there, nobody tested.",
+            self.frames,
+            unfamiliar=self.unfamiliar,
+        )
 
     def _disagreement(self) -> str:
         if not self.divided_images:
@@ -139,4 +157,5 @@ def study_answer(findings: StudyFindings) -> StudyAnswer | None:
         attended=len(lesions) - len(outlined),
         linked=sum(isinstance(one, FoundLesion) and len(one.seen_in) > 1 for one in lesions),
         images_with_findings=len({one.frame.sop_instance_uid for one in lesions}),
+        unfamiliar=sum(one.familiar is False for one in readings),
     )

@@ -300,11 +300,13 @@ class Abstention:
 
 @dataclass(frozen=True)
 class FrameReading:
-    """What the detector said of one frame, findings or not. ``bounds`` : as a lesion has them."""
+    """What the detector said of one frame, findings or not. ``bounds`` : as a lesion has them.
+    ``familiar`` : whether the frame is like those that it learned from; None: nobody knows."""
 
     frame: FrameRef
     probabilities: dict[str, float]
     bounds: dict[str, Bounded] = field(default_factory=dict)
+    familiar: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from workers.analysis import Plan
 from workers.findings import Dropped, FrameRef, Reason
 from workers.messages import Language
 
-FORMAT = 7  # raised when the same findings would be written differently
+FORMAT = 8  # raised when the same findings would be written differently
 
 _IRRELEVANT = {"device", "threads", "time_limit", "bundle_folders"}
 

@@ -59,6 +59,7 @@ def snapshot(
                     "frame": reading.frame.number,
                     "probabilities": reading.probabilities,
                     "bounds": reading.bounds,
+                    "familiar": reading.familiar,
                 }
                 for reading in findings.readings
             ],

@@ -14,6 +14,7 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.folding import fold_normalisation
 from models.images import Window, imagenet_tensor
+from models.lesion.familiar import Familiar
 from models.lesion.network import AttentionNetwork
 from models.lesion.preprocessing import SIZE, prepare
 from models.platt import Platt, intervals
@@ -63,8 +64,15 @@ class AttentionDetector:
     those that say whether there is a lesion.
     """
 
-    def __init__(self, members: Sequence[Member], bundle: Bundle, device: str) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        bundle: Bundle,
+        device: str,
+        familiar: Familiar | None = None,
+    ) -> None:
         self.bundle = bundle
+        self.familiar = familiar
         self._device = torch.device(device)
         self._members = tuple(members)
         for member in members:
@@ -80,6 +88,7 @@ class AttentionDetector:
     def load(cls, bundle: Bundle, device: str = "cpu") -> "AttentionDetector":
         """The detector of a bundle; BundleError when the weights do not fit its card."""
         tensors = read_weights(bundle)
+        familiar = Familiar.of_bundle(bundle, tensors)
         rows = bundle.card.get("members") or [{}]
         members = [_member(row, bundle) for row in rows]
         for number, member in enumerate(members):
@@ -96,7 +105,7 @@ class AttentionDetector:
                 f"bundle {bundle.name!r}: no member speaks for {', '.join(sorted(unspoken))}; "
                 "correct the card or fit it again"
             )
-        return cls(members, bundle, device)
+        return cls(members, bundle, device, familiar)
 
     def read(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[AttentionReading]:
         """One reading per image, in order.

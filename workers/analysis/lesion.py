@@ -38,8 +38,10 @@ from workers.findings import (
     OutlinedLesion,
     Reason,
 )
-from workers.messages import counted, say
+from workers.messages import counted, marked, say
 from workers.rounding import beside_threshold
+
+UNFAMILIAR = marked("Untested: unlike the images that the detector learned from")
 
 _NAME = "lesion "
 
@@ -55,6 +57,7 @@ class _Read:
     attention: NDArray[np.float32]
     window: Window  # of the attention, in source pixels
     bounds: dict[str, Bounded]
+    familiar: bool | None
 
     @property
     def counts(self) -> bool:
@@ -114,8 +117,8 @@ class LesionPathway:
             x0, y0, x1, y1 = reading.window
             probabilities = {label: float(p) for label, p in reading.probabilities.items()}
             window = (left + x0, top + y0, left + x1, top + y1)
-            bounds = bounded(reading)
-            read = _Read(frame.ref, probabilities, reading.attention, window, bounds)
+            bounds, familiar = bounded(reading), self._knows(frame)
+            read = _Read(frame.ref, probabilities, reading.attention, window, bounds, familiar)
             of_image = self._reads.setdefault(frame.ref.sop_instance_uid, [])
             if self._suspects(read):
                 one = Suspected(
@@ -158,7 +161,8 @@ class LesionPathway:
         ] or [self._heatmap(max(numbers, key=lambda read: read.probabilities["lesion"]), None)]
         return Conclusion(
             readings=tuple(
-                FrameReading(read.frame, read.probabilities, read.bounds) for read in numbers
+                FrameReading(read.frame, read.probabilities, read.bounds, read.familiar)
+                for read in numbers
             ),
             lesions=tuple(lesions),
             heatmaps=tuple(shown[: self._key_frames]),
@@ -167,6 +171,10 @@ class LesionPathway:
             conditions=self._conditions,
             notes=tuple(self._notes()),
         )
+
+    def _knows(self, frame: Frame) -> bool | None:
+        familiar = self._detector.familiar
+        return None if familiar is None else familiar.knows(frame.seen)
 
     def _suspects(self, read: _Read) -> bool:
         return read.counts and read.probabilities["lesion"] >= self._thresholds["lesion"]
@@ -229,6 +237,8 @@ class LesionPathway:
             caption = [say("Lesion not suspected: {numbers}", numbers=numbers)]
         else:
             caption = [say("Lesion suspected: {numbers}", numbers=numbers)]
+        if read.familiar is False:
+            caption.append(say(UNFAMILIAR))
         if lesion is not None and "malignant" in read.probabilities:
             numbers = self._beside_threshold(read, "malignant")
             caption.append(say("Malignant, if it is a lesion: {numbers}", numbers=numbers))

@@ -155,7 +155,7 @@ def _answer(inputs: ResultInputs) -> tuple[str, ...]:
     if answer is None:
         nothing = say("Nothing could be analysed.")
         return (say("Lesions: not answered.") if findings.frames else nothing,)
-    lines = [answer.sentences[0]]
+    lines = [answer.sentences[0], *filter(None, [answer.untested])]
     if answer.divided:
         lines.append(say("The frames disagree: one that reaches the threshold decides."))
     beside = beside_threshold(answer.highest, answer.threshold)

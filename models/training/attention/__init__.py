@@ -24,6 +24,7 @@ from models.evaluation.robustness import shifts
 from models.evaluation.sizes import areas_by_size
 from models.images import Window
 from models.lesion.attention import AttentionDetector, AttentionReading, mean_attention
+from models.lesion.familiar import CARD as FAMILIAR
 from models.training.attention.card import attention_card
 from models.training.attention.fit import (
     RECIPES,
@@ -35,6 +36,7 @@ from models.training.attention.fit import (
 )
 from models.training.attention.samples import Samples, labels_of, load_samples
 from models.training.card import write_bundle
+from models.training.familiar import fit_familiar
 from models.training.options import Options, fold_count
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,11 @@ def train(cases: Sequence[Case], options: Options) -> Path:
         for number, member in enumerate(fitted)
         for key, value in member.network.state_dict().items()
     }
+    familiar, card[FAMILIAR] = fit_familiar(cases, recipes[0].backbone, folds, options)
+    scope = familiar.scope.tensors()
     folder = options.out / "lesion-attention"
-    return write_bundle(folder, tensors, card, networks=len(fitted)).folder
+    whole = frozenset(scope)
+    return write_bundle(folder, tensors | scope, card, full=whole, networks=len(fitted)).folder
 
 
 def evaluate(bundle: Bundle, cases: Sequence[Case], options: Options) -> Evaluation:

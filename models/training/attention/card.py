@@ -14,7 +14,7 @@ from models.training.card import CALIBRATION, initial_weights
 from models.training.course import COURSES
 from models.training.options import Options
 
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 
 LIMITS = """\
 'malignant' and lesion types are conditional on a lesion being present: they were trained on \

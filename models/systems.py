@@ -134,6 +134,16 @@ SYSTEMS: Mapping[str, System] = {
             takes=("backbone", "init", "epochs", "folds", "repeats", "extra"),
         ),
         System(
+            name="kidney",
+            title="the kidney beside the liver",
+            paper="none of the papers; for the liver/kidney contrast of 5",
+            bundle="kidney",
+            reads="frame.kidney",
+            protocol="models.training.kidney",
+            wants="kidney; view on images that show none",
+            takes=("init", "epochs", "folds", "extra"),
+        ),
+        System(
             name="gate",
             title="is it a liver at all",
             paper="none of the papers",

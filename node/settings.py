@@ -163,6 +163,10 @@ class Analysis(Section):
         description="says where a suspected lesion is, which joint_bundle then outlines, as "
         "fan-liver; empty: suspected lesions are not outlined",
     )
+    kidney_bundle: str = Field(
+        "kidney",
+        description="finds the kidney for `hepanode studies hepatorenal --find`; empty: not used",
+    )
     bundle_folders: tuple[Path, ...] = ()
     frames_per_cine: int = Field(16, ge=1)
     frames_per_study: int = Field(200, ge=1)

@@ -70,29 +70,35 @@ class FanLiver:
         self._mirrored = mirrored
 
     @classmethod
-    def load(cls, bundle: Bundle, device: str = "cpu") -> "FanLiver":
-        """The system of a bundle; BundleError when the weights do not fit its card."""
+    def load(
+        cls, bundle: Bundle, device: str = "cpu", known: Sequence[str] = STRUCTURES
+    ) -> "FanLiver":
+        """The system of a bundle; BundleError when the weights do not fit its card, or it has
+        structures that are not known here."""
         check_backbone(bundle)
-        if unknown := set(bundle.labels) - set(STRUCTURES):
+        if unknown := set(bundle.labels) - set(known):
             raise BundleError(
                 f"bundle {bundle.name!r}: nothing here reads {', '.join(sorted(unknown))}; "
                 "correct the card"
             )
-        network = FanLiverNetwork(bundle.backbone, bundle.labels)
-        fill(network, read_weights(bundle), bundle)
+        network = load_network(bundle)
         mirrored = bool(bundle.card["preprocessing"].get("flip_average", True))
         return cls(fold_normalisation(network), bundle.backbone, mirrored=mirrored, device=device)
 
     def read(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Anatomy]:
         """One per frame, in order. images : (H, W) uint8 echo level each, of any sizes."""
+        return [_anatomy(found) for found in self.maps(images)]
+
+    def maps(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[dict[str, Map]]:
+        """Of each frame, in order, the maps by structure, (H, W) float32 0..1."""
         return [
-            anatomy
+            found
             for start in range(0, len(images), _BATCH)
-            for anatomy in self._read_batch(images[start : start + _BATCH])
+            for found in self._maps(images[start : start + _BATCH])
         ]
 
     @torch.inference_mode()
-    def _read_batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Anatomy]:
+    def _maps(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[dict[str, Map]]:
         windows = [seen_window(image) for image in images]
         seen = [
             standardised(prepare(image, window), self._row.mean, self._row.std)[None]
@@ -105,22 +111,30 @@ class FanLiver:
         maps = torch.sigmoid(self._network(batch.contiguous(memory_format=torch.channels_last)))
         if self._mirrored:
             maps = (maps[:count] + maps[count:].flip(3)) / 2
+        structures = self._network.structures
         return [
-            self._anatomy(own, window, image.shape)
+            {
+                name: spread(each, window, (image.shape[0], image.shape[1]))
+                for name, each in zip(structures, own, strict=True)
+            }
             for own, window, image in zip(maps.float().cpu().numpy(), windows, images, strict=True)
         ]
 
-    def _anatomy(self, maps: Map, window: Window, shape: tuple[int, ...]) -> Anatomy:
-        found = {
-            name: spread(each, window, (shape[0], shape[1]))
-            for name, each in zip(self._network.structures, maps, strict=True)
-        }
-        fan = largest_part(found["fan"] >= 0.5) if "fan" in found else None
-        liver = None
-        if "liver" in found:
-            inside = found["liver"] >= 0.5
-            liver = largest_part(inside if fan is None else inside & fan)
-        return Anatomy(fan, liver, found.get("mass"), found.get("malignant"))
+
+def load_network(bundle: Bundle) -> FanLiverNetwork:
+    """The network of a bundle with its weights; BundleError when they do not fit."""
+    network = FanLiverNetwork(bundle.backbone, bundle.labels)
+    fill(network, read_weights(bundle), bundle)
+    return network
+
+
+def _anatomy(found: dict[str, Map]) -> Anatomy:
+    fan = largest_part(found["fan"] >= 0.5) if "fan" in found else None
+    liver = None
+    if "liver" in found:
+        inside = found["liver"] >= 0.5
+        liver = largest_part(inside if fan is None else inside & fan)
+    return Anatomy(fan, liver, found.get("mass"), found.get("malignant"))
 
 
 def seen_window(image: npt.NDArray[np.uint8]) -> Window:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from node.cli.found_squares import find_squares
 from node.cli.pointing import (
     FrameOption,
     InstanceOption,
@@ -40,6 +42,18 @@ def hepatorenal(
         ),
     ] = None,
     remove: RemoveOption = None,
+    find: Annotated[
+        bool,
+        typer.Option(
+            "--find", help="Only show where the squares may go, in the frame or in all of them."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="With --find: a picture of each pair.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure the hepatorenal index where you point; the next version of the results has it.
@@ -49,7 +63,16 @@ def hepatorenal(
     of it. Coordinates are pixels of the whole stored frame, x to the right and y down, the first is
     0. Several pairs, best one in each of several frames, are one estimate: their median. A pair
     takes part in every later run of the study, until it is taken back.
+
+    --find proposes pairs where a liver and a kidney are found; none counts until you take it.
     """
+    if find:
+        if (liver, kidney, remove) != (None, None, None):
+            raise typer.BadParameter("--find proposes places: it takes none, and takes none back")
+        find_squares(session, uid, instance, frame, out, json=json)
+        return
+    if out is not None:
+        raise typer.BadParameter("--out is for the pictures of --find")
     if remove is not None:
         if (instance, frame, liver, kidney) != (None, None, None, None):
             raise typer.BadParameter("--remove stands alone: it takes a prompt back")

@@ -276,21 +276,19 @@ def install(
 def _try_to_read(name: str, settings: Settings, bundle: Bundle) -> None:
     """Opens the bundle, and each pathway that would read with it under a name."""
     from models.registry import open_system
-    from workers.analysis import ASKED, GATE, PATHWAYS, READERS, VIEW, check_gate, check_views
+    from workers import analysis
 
     system = open_system(bundle)
     reads_for = pathways(name, settings)
-    if GATE in reads_for:
-        check_gate(bundle)
-    if VIEW in reads_for:
-        check_views(bundle)
-    for reader in READERS.keys() & reads_for:
-        READERS[reader](system, bundle, {})
-    for asked in ASKED.keys() & reads_for:
-        ASKED[asked](system, bundle)
-    for pathway in PATHWAYS.keys() & pathways(name, settings):
+    for fits in analysis.CHECKS.keys() & reads_for:
+        analysis.CHECKS[fits](bundle)
+    for reader in analysis.READERS.keys() & reads_for:
+        analysis.READERS[reader](system, bundle, {})
+    for asked in analysis.ASKED.keys() & reads_for:
+        analysis.ASKED[asked](system, bundle)
+    for pathway in analysis.PATHWAYS.keys() & reads_for:
         try:
-            PATHWAYS[pathway](system, bundle, settings.analysis.key_frames)
+            analysis.PATHWAYS[pathway](system, bundle, settings.analysis.key_frames)
         except KeyError as error:
             raise HepanodeError(
                 f"bundle {bundle.name!r}: the {pathway} pathway needs {error} in its card, which "

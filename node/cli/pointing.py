@@ -80,8 +80,8 @@ def point_at(
         raise typer.BadParameter("name the image with --instance: `studies show` lists them")
     with session.database() as db:
         uid = tracking.studies.resolve(db, uid)
-        image = _image(tracking.instances.list_of(db, uid), instance)
-        number = _frame(session.settings, image, frame, coordinates)
+        image = image_of(tracking.instances.list_of(db, uid), instance)
+        number = frame_of(session.settings, image, frame, coordinates)
         check_bundle(session.settings)
         new = tracking.NewPrompt(image.sop_instance_uid, number, kind, coordinates)
         prompt, run = tracking.studies.point_at(db, uid, new)
@@ -133,7 +133,7 @@ def checked_bundle(
         raise HepanodeError(f"{otherwise}: {error}") from None
 
 
-def _image(instances: Sequence[Instance], part: str) -> Instance:
+def image_of(instances: Sequence[Instance], part: str) -> Instance:
     """The one instance whose UID is, begins or ends as ``part``; NotFound names what there is."""
     uids = {one.sop_instance_uid: one for one in instances}
     fitting = [uid for uid in uids if uid.startswith(part) or uid.endswith(part)]
@@ -154,8 +154,8 @@ def _image(instances: Sequence[Instance], part: str) -> Instance:
     return uids[fitting[0]]
 
 
-def _frame(
-    settings: Settings, image: Instance, frame: int | None, coordinates: tuple[Point, ...]
+def frame_of(
+    settings: Settings, image: Instance, frame: int | None, coordinates: tuple[Point, ...] = ()
 ) -> int:
     """The number of the frame, which is there and holds the coordinates."""
     layout = _layout(settings, image)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from models.evaluation.metrics import RESAMPLES, bootstrap
-from models.registry import SHIPPED
+from models.registry import SHIPPED, load_bundle
 from models.systems import SYSTEMS
 from tests.cli.conftest import Node
 from tests.peers import shared
@@ -87,8 +87,8 @@ TRIALS = (
 
 
 def test_no_system_is_left_out() -> None:
-    """The gate and the views have tests of their own, below."""
-    assert {*(trial.system for trial in TRIALS), "gate", "view"} == set(SYSTEMS)
+    """The gate and what learns from simulated frames have tests of their own, below."""
+    assert {*(trial.system for trial in TRIALS), "gate", "view", "kidney"} == set(SYSTEMS)
 
 
 @pytest.mark.timeout(600)
@@ -157,11 +157,7 @@ def test_the_gate_is_trained_and_evaluated_by_command(node: Node, tmp_path: Path
 
 @pytest.mark.timeout(600)
 def test_the_views_are_trained_and_evaluated_by_command(node: Node, tmp_path: Path) -> None:
-    folders = [tmp_path / "learned", tmp_path / "unseen"]
-    for people, folder in zip((6, 2), folders, strict=True):
-        counted = ("--participants", str(people), "--seed", str(people), "--processes", "1")
-        made = node("models", "simulate", "--out", str(folder), *counted)
-        assert made.status == 0, made.err
+    folders = simulated(node, tmp_path, 6, 2)
     run = tmp_path / "run"
     chosen = ["--data", str(folders[0]), "--out", str(run), "--device", "cpu", "--json"]
     chosen += ["--folds", "2"]
@@ -180,6 +176,42 @@ def test_the_views_are_trained_and_evaluated_by_command(node: Node, tmp_path: Pa
     check(held.json, "accuracy", 8)
     assert held.json["figures"]["accuracy"]["value"] > 0.5, "a guess is right once in four"
     assert not any("learned from" in note for note in held.json["notes"])
+
+
+@pytest.mark.timeout(600)
+def test_the_kidney_is_trained_and_evaluated_by_command(node: Node, tmp_path: Path) -> None:
+    learned, unseen = simulated(node, tmp_path, 4, 2)
+    run = tmp_path / "run"
+    chosen = ["--data", str(learned), "--out", str(run), "--device", "cpu", "--json"]
+    chosen += ["--folds", "2", "--epochs", "1"]
+    trained = node("models", "train", "kidney", *chosen)
+    assert trained.status == 0, trained.err
+    assert trained.json["validation_status"] == "simulated data only"
+    card = tomllib.loads((run / "kidney" / "card.toml").read_text())
+    assert card["initial_weights"]["sha256"] == load_bundle("fan-liver").digest
+    assert "acknowledged" in card["initial_weights"]["attribution"]
+    assert card["data"]["images_with_kidney"] == 4
+    crossed = node("models", "evaluate", "kidney", *chosen)
+    assert crossed.status == 0, crossed.err
+    check(crossed.json, "kidney_dice", 16)
+    assert set(crossed.json["baseline"]) == set(crossed.json["figures"])
+    held = node("models", "evaluate", str(run), "--data", str(unseen), "--json")
+    assert held.status == 0, held.err
+    check(held.json, "kidney_dice", 8)
+    refused = node("models", "train", "kidney", *chosen, "--init", str(SHIPPED / "gate"))
+    assert refused.status == 1
+    assert "of the system 'frame.gate'" in refused.err
+    assert "--init" in refused.err
+
+
+def simulated(node: Node, folder: Path, *people: int) -> list[Path]:
+    """A folder for each number of simulated participants."""
+    folders = [folder / f"{number}-people" for number in people]
+    for number, made in zip(people, folders, strict=True):
+        counted = ("--participants", str(number), "--seed", str(number), "--processes", "1")
+        answer = node("models", "simulate", "--out", str(made), *counted)
+        assert answer.status == 0, answer.err
+    return folders
 
 
 @pytest.mark.timeout(600)

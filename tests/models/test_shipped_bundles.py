@@ -16,7 +16,7 @@ from models.simulation import simulate_frame, simulate_participant
 from tests.peers import shared
 
 SHIPPED_NAMES = (
-    *("fan-liver", "fat-hepatorenal", "fat-multiview", "gate", "view"),
+    *("fan-liver", "fat-hepatorenal", "fat-multiview", "gate", "kidney", "view"),
     *("lesion-attention", "lesion-dcnn-us", "lesion-joint", "lesion-roi"),
 )
 MOST = 14e6

@@ -169,7 +169,7 @@ def test_other_frames_models_or_settings_have_another_key(other: dict[str, objec
         Analysis(view_bundle="a-fourth"),
         Analysis(hepatorenal_bundle="a-fourth"),
         Analysis(dcnn_us_bundle="a-fourth", roi_bundle=""),
-        Analysis(fan_liver_bundle="a-fourth"),
+        Analysis(fan_liver_bundle="a-fourth", kidney_bundle=""),
     ],
     ids=repr,
 )

@@ -32,6 +32,7 @@ from workers.analysis.plan import (
 )
 from workers.analysis.prompted import PromptedPathway
 from workers.analysis.regions import READERS, RegionReader, factors_of
+from workers.analysis.squares_found import check_finds_kidneys
 from workers.analysis.view import FrameViews, check_views
 from workers.findings import (
     Abstention,
@@ -48,6 +49,7 @@ from workers.stages import Stages
 
 __all__ = [
     "ASKED",
+    "CHECKS",
     "GATE",
     "PATHWAYS",
     "READERS",
@@ -56,11 +58,8 @@ __all__ = [
     "LoadedModels",
     "Plan",
     "analyse",
-    "check_gate",
-    "check_maps_masses",
     "check_outlines",
     "check_reads_indices",
-    "check_views",
     "factors_of",
     "identity",
     "plan",
@@ -68,6 +67,14 @@ __all__ = [
 
 Argument = TypeVar("Argument")
 Made = TypeVar("Made")
+
+CHECKS: Mapping[str, Callable[[Bundle], None]] = {
+    GATE: check_gate,
+    VIEW: check_views,
+    FAN_LIVER: check_maps_masses,
+    "kidney": check_finds_kidneys,
+}
+"""What raises BundleError where a bundle does not do what its setting wants, before it is used."""
 
 _BATCH = 8
 

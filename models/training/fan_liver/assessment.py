@@ -65,11 +65,11 @@ def nearest(level: float) -> float:
 
 
 def mean_shapes(samples: Samples, places: Sequence[int]) -> dict[str, Mask]:
-    """(h, w) of the window, by structure, of liver and mass, that some of these frames have: where
+    """(h, w) of the window, by structure, of liver, mass and kidney, as some frames have it: where
     enough of them have it, and enough is what gives them the best mean Dice. The rival that looks
     at no echo."""
     shapes = {}
-    for structure in {"liver", "mass"} & set(samples.structures):
+    for structure in {"liver", "mass", "kidney"} & set(samples.structures):
         column = samples.structures.index(structure)
         masks = samples.masks[list(places), column]
         masks = masks[samples.known[list(places), column] > 0] >= 128

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from models.backbones import Backbone, backbone
 from models.frame.fan_liver_network import FanLiverNetwork
-from models.stages import imagenet_stages
+from models.stages import Stages, imagenet_stages
 from models.training.augmentation import random_views, varied_echoes
 from models.training.fan_liver.samples import Batch, Rows, Samples
 from models.training.loop import Schedule, fit
@@ -29,14 +29,33 @@ class Recipe:
     decay: float = 1e-2
 
 
+class OnKeptEncoder(FanLiverNetwork):
+    """A network of which only the decoder learns: the encoder's averages stay too."""
+
+    def train(self, mode: bool = True) -> "OnKeptEncoder":
+        super().train(mode)
+        self.encoder.eval().requires_grad_(False)
+        return self
+
+
 def fit_network(
-    samples: Samples, indices: Sequence[int], recipe: Recipe, state: Path, options: Options
+    samples: Samples,
+    indices: Sequence[int],
+    recipe: Recipe,
+    state: Path,
+    options: Options,
+    kept: Stages | None = None,
 ) -> FanLiverNetwork:
-    """A network fitted on some of the samples, in evaluation mode."""
+    """A network fitted on some of the samples, in evaluation mode. kept : an encoder that is taken
+    as it is; without one it learns too, from ImageNet's weights on."""
     torch.manual_seed(options.seed)
-    stages = imagenet_stages(recipe.backbone, options.init, inputs=1)
-    network = FanLiverNetwork(recipe.backbone, samples.structures, stages)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    if kept is None:
+        stages = imagenet_stages(recipe.backbone, options.init, inputs=1)
+        network = FanLiverNetwork(recipe.backbone, samples.structures, stages)
+    else:
+        network = OnKeptEncoder(recipe.backbone, samples.structures, kept).train()
+    learned = [one for one in network.parameters() if one.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=recipe.rate, weight_decay=recipe.decay)
     row = backbone(recipe.backbone)
     fit(
         network,

@@ -10,11 +10,15 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from models.data import Case, Grey, Outline
+from models.data.manifest import VIEWS
 from models.evaluation.folds import answered
 from models.frame.fan_liver import SIZE, STRUCTURES, Mask, prepare, seen_window
+from models.frame.kidney import STRUCTURE as KIDNEY
 from models.images import Window, crop
 from models.images.outlines import outline_mask
 from models.training.options import Options
+
+_WITHOUT_KIDNEY = VIEWS[:3]
 
 
 class Batch(NamedTuple):
@@ -59,7 +63,12 @@ class Rows(Dataset[Batch]):
 
 def outlined(case: Case, structure: str) -> list[Outline] | None:
     """The outlines of a structure in a case, [] where it is known to be absent, None where nobody
-    looked. A mass counts as 'malignant' structure where it is malignant."""
+    looked. A mass counts as 'malignant' structure where it is malignant. A kidney is absent from
+    the views that are not named after it."""
+    if structure == KIDNEY:
+        if case.kidney is not None:
+            return [case.kidney]
+        return [] if case.view in _WITHOUT_KIDNEY else None
     if structure in ("fan", "liver"):
         outline = case.fan if structure == "fan" else case.liver
         return None if outline is None else [outline]

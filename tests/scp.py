@@ -92,13 +92,13 @@ class Scp:
         proposed = event.assoc.requestor.primitive.presentation_context_definition_list
         if self._nothing == "accepted" or {c.abstract_syntax for c in proposed} & self._classes:
             return
+        connection = event.assoc.dul.socket.socket
         if self._nothing == "rejected":
             event.assoc.acse.send_reject(1, 1, 1)  # for good, without a reason
         else:
             event.assoc.acse.send_abort(2)
-        event.assoc.kill()  # waits until that is sent, and may leave the socket to the collector
-        if event.assoc.dul.socket is not None:
-            event.assoc.dul.socket.close()
+        event.assoc.kill()  # waits until that is sent
+        connection.close()  # pynetdicom leaves it open where the peer was the first to close
 
     def _store(self, event: evt.Event) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)

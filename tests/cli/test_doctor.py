@@ -180,7 +180,7 @@ def test_a_damaged_model_is_named(
     lesion, *others = analysis.models(settings.load(node.config))
     assert lesion.level == "wrong"
     assert "damaged or exchanged" in lesion.text
-    assert len(others) == 5
+    assert len(others) == 6
     assert {other.level for other in others} == {"ok"}
 
 

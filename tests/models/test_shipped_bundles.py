@@ -13,11 +13,13 @@ from models.frame.view import ViewClassifier
 from models.lesion.attention import AttentionDetector
 from models.registry import SHIPPED, find_bundles, load_bundle, open_system
 from models.simulation import simulate_frame, simulate_participant
+from node.settings import Analysis
 from tests.peers import shared
 
 SHIPPED_NAMES = (
     *("fan-liver", "fat-hepatorenal", "fat-multiview", "gate", "kidney", "view"),
-    *("lesion-attention", "lesion-dcnn-us", "lesion-joint", "lesion-roi"),
+    *("lesion-attention", "lesion-dcnn-us", "lesion-joint"),
+    *("lesion-roi", "lesion-roi-simulated"),
 )
 MOST = 14e6
 """Bytes of a network; of all bundles together 100 MB."""
@@ -60,6 +62,14 @@ def test_no_lesion_type_is_claimed() -> None:
     bundle = load_bundle("lesion-attention")
     assert bundle.labels == ("lesion", "malignant")
     assert {"cyst", "haemangioma", "metastasis"} <= set(bundle.lacks)
+
+
+def test_lesion_types_are_read_by_a_bundle_that_says_simulated_and_is_off() -> None:
+    bundle = load_bundle("lesion-roi-simulated")
+    assert bundle.validation_status == bundle.card["data"]["kind"] + " data only"
+    assert {"cyst", "haemangioma", "hepatocellular carcinoma"} < set(bundle.labels)
+    assert len(bundle.labels) == 5
+    assert bundle.name not in Analysis().bundles.values()
 
 
 def test_the_detector_reads_images_of_any_size() -> None:

@@ -89,13 +89,15 @@ def _plain(uid: str, one: Proposal, file: Path | None) -> dict[str, object]:
 
 
 def _drawn(out: Path | None, one: Proposal) -> Path | None:
-    from PIL import Image
-
     if out is None:
         return None
+    from PIL import Image
+
+    from models.evaluation.picture import draw
+
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{one.frame.sop_instance_uid}-{one.frame.number}.png"
-    Image.fromarray(one.picture).save(file)
+    Image.fromarray(draw(one.image, found=one.outlines, boxes=one.squares)).save(file)
     return file
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from models.fat.found_squares import find_squares
 from models.registry import load_bundle, open_system
+from models.simulation import simulate_participant
 from tests.peers import shared
 
 HALF = 14
@@ -58,6 +59,9 @@ def main() -> None:
             if found is not None:
                 off.append(abs(found.reading.index - index))
         print()
+    frames = [one.image for n in range(10) for one in simulate_participant(5.0, 300 + n).values()]
+    unlike = sum(not detector.familiar.knows(one) for one in gate.features.see(frames))
+    print(f"simulated frames unlike the detector's: {unlike} of {len(frames)}")
     print(f"a person's square lies in the found kidney: {sum(inside)} of {len(inside)}")
     print(f"indices apart: {np.mean(off):.2f} on average, {max(off):.2f} at most, of {len(off)}")
 

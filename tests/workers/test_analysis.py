@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -277,3 +279,8 @@ def test_weights_that_were_exchanged_are_used_from_the_next_run_on(
     assert before.lesion_model is not None
     assert after.lesion_model is not None
     assert before.lesion_model.digest != after.lesion_model.digest
+
+
+def test_a_worker_imports_nothing_that_draws_charts() -> None:
+    asked = "import sys, workers.analysis; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
+from models.data import Outline
 from models.errors import BundleError
-from models.evaluation.picture import draw
 from models.fat.found_squares import find_squares
+from models.fat.squares import Box
 from models.images.contours import mask_outline
 from workers.analysis.loaded import LoadedModels
 from workers.findings import Dropped, Frame, FrameRef, Point
@@ -26,7 +27,7 @@ _FAN_LIVER, _KIDNEY = "frame.fan_liver", "frame.kidney"
 class Proposal:
     """One pair. liver, kidney : middles of the squares, pixels x, y of the whole frame. index : of
     the pair. low, high : the middle half of the indices of ``pairs`` pairs that it was chosen from.
-    picture : (H, W, 3) uint8, the frame with the found organs and the squares."""
+    image : (H, W) uint8, in which outlines, of the found organs, and squares are pixels."""
 
     frame: FrameRef
     liver: Point
@@ -35,7 +36,9 @@ class Proposal:
     low: float
     high: float
     pairs: int
-    picture: NDArray[np.uint8] = field(repr=False, compare=False)
+    image: NDArray[np.uint8] = field(repr=False, compare=False)
+    outlines: tuple[Outline, ...] = field(repr=False)
+    squares: tuple[Box, Box]
 
 
 def check_finds_kidneys(bundle: Bundle) -> None:
@@ -90,9 +93,7 @@ class SquaresFinder:
             low=found.low,
             high=found.high,
             pairs=found.pairs,
-            picture=draw(
-                frame.image,
-                found=[line for line in outlines if line is not None],
-                boxes=[found.reading.liver, found.reading.kidney],
-            ),
+            image=frame.image,
+            outlines=tuple(line for line in outlines if line is not None),
+            squares=(found.reading.liver, found.reading.kidney),
         )

@@ -15,6 +15,7 @@ VERSION = "1.0.0"
 
 LIMITS = """\
 Proposes where the squares of a hepatorenal index may go, which count when a person takes them. \
+Its level and its epochs were chosen with ten real frames in view (Byra et al. 2018). \
 Investigational: not for diagnosis."""
 
 
@@ -54,7 +55,7 @@ def kidney_card(
         },
         "protocol": {
             "evaluation": "none" if evaluation is None else evaluation.protocol,
-            "weights": "one decoder on all images, same recipe; no epoch was selected",
+            "weights": "one decoder on all images, same recipe",
             "loss": "binary cross entropy and soft Dice loss",
             "optimiser": "AdamW",
             "schedule": COURSES["cosine"].words,
